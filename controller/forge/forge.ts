@@ -1,0 +1,67 @@
+/**
+ * A Git host in our words. A missing thing is `undefined`; a refused token is `ActionNeededError("FORGE_TOKEN_REFUSED")`;
+ * a host that is down or says "slow down" is `TryLaterError`.
+ */
+export interface Forge {
+  readonly kind: "gitlab" | "github";
+  /** Projects of the group, archived ones left out, with the head of their default branch where it is known cheaply. */
+  listProjects(group: string): Promise<ForgeProject[]>;
+  project(path: string): Promise<ForgeProject | undefined>;
+  /** Commit id of the default branch's head; `undefined` for an empty repository. */
+  head(project: ForgeProject): Promise<string | undefined>;
+  /** Makes the project's webhook as wanted: missing made, wrong mended, double removed. */
+  ensureHook(project: ForgeProject, hook: WantedHook): Promise<void>;
+  /** Sets a commit status under the platform's own account. */
+  setStatus(project: ForgeProject, status: CommitStatus): Promise<void>;
+  /** The newest status of each name on a commit. */
+  listStatuses(project: ForgeProject, commit: string): Promise<CommitStatus[]>;
+  /** Who a token belongs to; `undefined` for a token that is no longer good. */
+  whoIs(token: string): Promise<ForgeUser | undefined>;
+  /** The member's access level on the project, inherited ones included; 0 for a stranger. */
+  accessLevel(project: ForgeProject, userId: number): Promise<number>;
+  /** Replaces one file in one commit on the default branch, with the caller's own token and rights. */
+  commitFile(project: ForgeProject, change: FileChange): Promise<{ commit: string }>;
+  /** URL and credentials for `git fetch`; the token is for the header only, never for a command line. */
+  gitAccess(project: ForgeProject): { url: string; username: string; password: string };
+}
+
+export interface ForgeProject {
+  id: number;
+  /** Full path, such as `dtaas/user1`. */
+  path: string;
+  /** `undefined` for an empty repository. */
+  defaultBranch: string | undefined;
+  webUrl: string;
+}
+
+export interface WantedHook {
+  url: string;
+  token: string;
+  /** `whsec_` + base64 of 32 bytes; used where the host can sign. */
+  signingToken: string;
+}
+
+export interface CommitStatus {
+  commit: string;
+  ref: string;
+  name: string;
+  state: "pending" | "running" | "success" | "failed" | "canceled";
+  /** At most 255 characters. */
+  description: string;
+  targetUrl?: string;
+}
+
+export interface ForgeUser {
+  id: number;
+  username: string;
+  name: string;
+}
+
+export interface FileChange {
+  token: string;
+  file: string;
+  content: string;
+  message: string;
+  /** The change is refused with `ActionNeededError("FILE_CHANGED")` when the file has moved on since this commit. */
+  baseCommit: string;
+}

@@ -1,0 +1,61 @@
+import { join } from "node:path";
+
+/** Where everything lies on disk, relative to one data folder. Who writes: (c) controller, (r) runner. */
+export interface DataFolder {
+  root: string;
+  /** (c) bare mirrors of repositories; nobody else reads them. */
+  git: string;
+  /** (c) deliveries, journalled before they are acknowledged. */
+  journal: string;
+  /** (c) immutable checkouts: `<project folder>/<commit>/...`. */
+  snapshots: string;
+  /** (c) `<user>.json`, one desired-state document each. */
+  desired: string;
+  /** (c) `<user>/<run id>.json`: runs asked for; `<run id>.cancel`: a wish to end one. */
+  requests: string;
+  /** (c) `<user>.json`: the commit statuses reported last. */
+  reported: string;
+  /** (r) `<user>.json`, one observed-state document each. */
+  observed: string;
+  /** (r) `<user>/<twin>/<run id>/{manifest,outcome}.json, log.ndjson, outputs/`. */
+  runs: string;
+  /** (r) `<user>.json`: what the runner has to remember beyond the engine (last good, refused revisions). */
+  memory: string;
+  /** (r) writable layers of twins. */
+  layers: string;
+  /** (r) logs of image builds: `<image hash>.ndjson`. */
+  builds: string;
+}
+
+export function dataFolder(root: string): DataFolder {
+  const at = (name: string) => join(root, name);
+  return {
+    root,
+    git: at("git"),
+    journal: at("journal"),
+    snapshots: at("snapshots"),
+    desired: at("desired"),
+    requests: at("requests"),
+    reported: at("reported"),
+    observed: at("observed"),
+    runs: at("runs"),
+    memory: at("memory"),
+    layers: at("layers"),
+    builds: at("builds"),
+  };
+}
+
+/** A project path as one folder name: `dtaas/user1` -> `dtaas+user1` (`+` cannot stand in a GitLab path). */
+export function projectFolder(projectPath: string): string {
+  return projectPath.replaceAll("/", "+");
+}
+
+/** The checkout of a project at a commit. */
+export function snapshotPath(data: DataFolder, project: string, commit: string): string {
+  return join(data.snapshots, projectFolder(project), commit);
+}
+
+/** The folder of one run. */
+export function runFolder(data: DataFolder, user: string, twin: string, runId: string): string {
+  return join(data.runs, user, twin, runId);
+}

@@ -1,0 +1,140 @@
+import type { LogLine } from "#schemas/run";
+import type { Resources } from "#schemas/twin-spec";
+
+/**
+ * The container engine in our words. Ids are the engine's own. Unless a method says otherwise, what is not there is
+ * `undefined` or a no-op, never an error; an engine that cannot be reached is `TryLaterError`; a full disk is
+ * `ActionNeededError("DISK_FULL")`.
+ */
+export interface Engine {
+  readonly name: "docker" | "fake";
+  /** Throws `TryLaterError` when the engine does not answer within five seconds. */
+  ping(signal?: AbortSignal): Promise<{ version: string }>;
+  containers: Containers;
+  images: Images;
+  networks: Networks;
+  layers: Layers;
+  close(): Promise<void>;
+}
+
+/** Labels that tie a container to what it runs; the runner's truth about what is. */
+export interface ContainerLabels {
+  user: string;
+  twin: string;
+  operation: string;
+  run: string;
+  /** The restart key. */
+  key: string;
+  /** The source key inside the restart key, and the commit it was checked out from. */
+  source: string;
+  revision: string;
+  attempt: string;
+}
+
+/** What the runner may ask for. There is no way to pass an engine option of one's own. */
+export interface ContainerSpec {
+  name: string;
+  imageId: string;
+  labels: ContainerLabels;
+  command: string[];
+  /** Absolute inside the container. */
+  workingDir: string;
+  environment: Record<string, string>;
+  resources: Resources;
+  network: string;
+  layer: LayerRef;
+  /** Host folder mounted read-only at /workspace/common. */
+  commonFolder?: string;
+  /** Host folder with run files, mounted read-only at /run/dtaas. */
+  runFolder?: string;
+  /** Join the process and network namespaces of this container (for `terminate`). */
+  joinContainerId?: string;
+  graceMs: number;
+}
+
+export interface Container {
+  id: string;
+  name: string;
+  labels: ContainerLabels;
+  state: "created" | "running" | "paused" | "exited";
+  /** Only when exited. */
+  exitCode?: number;
+  outOfMemory?: boolean;
+  /** ISO 8601; absent when it never started. */
+  startedAt?: string;
+  finishedAt?: string;
+  imageId: string;
+  /** Somebody changed limits, capabilities, mounts or networks since it was created. */
+  changed: boolean;
+}
+
+export interface EngineEvent {
+  kind: "started" | "exited" | "removed" | "changed" | "reconnected";
+  /** Absent for `reconnected`: events may have been missed, look at everything. */
+  container?: { id: string; labels: ContainerLabels };
+}
+
+export interface Containers {
+  /** Makes the container, or finds the one that has this name: calling it twice makes one. Does not start it. */
+  create(spec: ContainerSpec, signal?: AbortSignal): Promise<{ id: string }>;
+  /** A container that runs already stays as it is. */
+  start(id: string): Promise<void>;
+  /** The polite signal, then after `graceMs` the forced one. Resolves once it has ended. */
+  stop(id: string, graceMs: number): Promise<void>;
+  /** Ends and removes it. */
+  remove(id: string): Promise<void>;
+  /** Every container of this installation; of one user only when given. */
+  list(user?: string): Promise<Container[]>;
+  /** From now on. After a lost connection it goes on by itself and says `reconnected`. Ends with the signal. */
+  events(signal: AbortSignal): AsyncIterable<EngineEvent>;
+  /** All lines so far (after `since`, exclusive), then, with `follow`, new ones until the container ends. */
+  logs(id: string, options: { since?: string; follow: boolean; signal: AbortSignal }): AsyncIterable<LogLine>;
+  /** Regular files below `path`, which is absolute in the container, as a tar stream; `undefined` where nothing is. */
+  read(id: string, path: string): Promise<NodeJS.ReadableStream | undefined>;
+  /** Where a port of a running container can be reached from the runner. */
+  endpoint(id: string, port: number): Promise<{ host: string; port: number } | undefined>;
+  /** Runs a command inside; its exit code. Used for health checks. */
+  exec(id: string, command: string[], timeoutMs: number): Promise<number>;
+}
+
+export interface ImageRecipe {
+  /** Content hash: the same recipe is built once and reused by everybody. */
+  hash: string;
+  dockerfile: string;
+  /** Files beside the Dockerfile, by path. */
+  files: Record<string, { content: string; mode: number }>;
+}
+
+export interface Images {
+  /** The engine's id of the image with this hash. */
+  find(hash: string): Promise<string | undefined>;
+  /** Builds it; each line of output goes to `onLine`. A failing build is `ActionNeededError("BUILD_FAILED")`. */
+  build(recipe: ImageRecipe, onLine: (line: string) => void, signal: AbortSignal): Promise<string>;
+  /** The id of the base image that all templates start from; `ActionNeededError("BASE_IMAGE_MISSING")`. */
+  base(): Promise<string>;
+  /** Images built by this installation. */
+  list(): Promise<{ id: string; hash: string; createdAt: string; bytes: number }[]>;
+  /** An image in use stays. */
+  remove(hash: string): Promise<void>;
+}
+
+export interface Networks {
+  /** One network per user, made on first use; its engine name. Small subnets from a configured pool. */
+  ensure(user: string): Promise<string>;
+  /** One with containers in it stays. */
+  remove(user: string): Promise<void>;
+  list(): Promise<string[]>;
+}
+
+/** A twin's writable /workspace over a read-only snapshot, shared by its operations. */
+export interface LayerRef {
+  id: string;
+}
+
+export interface Layers {
+  /** Makes the layer, or finds it. `lowerFolder` is the snapshot on the host. */
+  ensure(id: string, lowerFolder: string): Promise<LayerRef>;
+  /** Back to the snapshot as it was. */
+  remove(id: string): Promise<void>;
+  list(): Promise<string[]>;
+}

@@ -1,0 +1,66 @@
+import type { Diagnostic } from "./diagnostic.ts";
+import type { TwinMetadata, TwinSpec } from "./twin-spec.ts";
+
+/** A project at a commit, checked out read-only at `snapshots/<project folder>/<commit>`. */
+export interface PinnedSnapshot {
+  /** Full path on the forge, such as `dtaas/user1`. */
+  project: string;
+  commit: string;
+}
+
+/** One twin as it shall be. */
+export interface DesiredTwin {
+  name: string;
+  metadata: TwinMetadata;
+  derived: boolean;
+  state: "running" | "stopped";
+  /** The platform observes and reports, and changes nothing. */
+  suspend: boolean;
+  spec: TwinSpec;
+  /**
+   * Everything from Git that decides how the twin runs, hashed: the normalised spec, the content of its folder and
+   * of its declared assets. With the image id it makes the restart key. Equal key, no restart.
+   */
+  sourceKey: string;
+  /** The commit at which the source key took this value; it is what is checked out and run. */
+  revision: string;
+  own: PinnedSnapshot;
+  /** Mounted read-only at /workspace/common. */
+  common?: PinnedSnapshot;
+  /** Set when the spec at the head revision is broken: this is then the last good one, still wanted. */
+  brokenSince?: { revision: string; diagnostics: Diagnostic[] };
+}
+
+/** A twin folder whose spec is broken and that never had a good one. */
+export interface RefusedTwin {
+  name: string;
+  revision: string;
+  diagnostics: Diagnostic[];
+}
+
+/** What one user's repository asks for. Written by the controller, replaced in one step, read by the runner. */
+export interface DesiredState {
+  version: 1;
+  user: string;
+  /** Grows by one whenever the content changes. */
+  generation: number;
+  writtenAt: string;
+  project: { id: number; path: string };
+  /** Head of the default branch that this document was made from. */
+  revision: string;
+  twins: DesiredTwin[];
+  refused: RefusedTwin[];
+}
+
+/** One accepted wish to run an operation, or to run a former run again. Written before it is acknowledged. */
+export interface RunRequest {
+  version: 1;
+  runId: string;
+  user: string;
+  twin: string;
+  operation: string;
+  requestedBy: string;
+  requestedAt: string;
+  /** Run this former run's manifest again instead of today's spec. */
+  rerunOf?: string;
+}

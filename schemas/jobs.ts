@@ -1,0 +1,33 @@
+/**
+ * Queue names and what a job says. A job is a nudge: it names whom to look at, never what changed; the worker reads
+ * the truth from disk, Git or the engine. Losing every job loses nothing but time.
+ */
+export const queues = {
+  /** Controller: bring one project's desired-state document up to its head. */
+  project: "dtaas-project",
+  /** Runner: make what is what one user's desired-state document says. */
+  user: "dtaas-user",
+  /** Runner: build one workspace image. */
+  build: "dtaas-build",
+  /** Controller: tell the Git host what was observed for one user. */
+  observed: "dtaas-observed",
+} as const;
+
+export interface ProjectJob {
+  /** Full path of the project. */
+  project: string;
+}
+
+export interface UserJob {
+  user: string;
+}
+
+export interface BuildJob {
+  /** Content hash of the recipe. */
+  hash: string;
+  workspace: { template: string; packages: { apt: string[]; pip: string[] } };
+}
+
+export interface ObservedJob {
+  user: string;
+}

@@ -1,0 +1,61 @@
+import type { PinnedSnapshot } from "./desired-state.ts";
+import type { OperationSpec, Resources, WorkspaceImage } from "./twin-spec.ts";
+
+export type RunCause = "state" | "restart" | "request" | "rerun" | "return-to-last-good" | "removal";
+
+/** Everything needed to do a run again. Written before its container is made; never changed. */
+export interface RunManifest {
+  version: 1;
+  id: string;
+  user: string;
+  twin: string;
+  operation: string;
+  cause: RunCause;
+  requestedBy?: string;
+  rerunOf?: string;
+  /** 1 for the first execution with this restart key, then counting up. */
+  attempt: number;
+  sourceKey: string;
+  revision: string;
+  own: PinnedSnapshot;
+  common?: PinnedSnapshot;
+  workspace: WorkspaceImage;
+  /** Content hash of the image's recipe, and the engine's id of the image. */
+  image: { hash: string; id: string };
+  command: OperationSpec;
+  environment: Record<string, string>;
+  resources: Resources;
+  createdAt: string;
+}
+
+/** A part of a run with its times: queued, image, layer, container, running, outputs. */
+export interface RunStage {
+  name: string;
+  startedAt: string;
+  finishedAt?: string;
+}
+
+export type Outcome = "succeeded" | "failed" | "timed-out" | "cancelled" | "stopped" | "lost";
+
+/** How a run ended. Written once, after its log and outputs are complete. */
+export interface RunOutcome {
+  outcome: Outcome;
+  exitCode?: number;
+  outOfMemory?: boolean;
+  /** One sentence for people. */
+  reason?: string;
+  startedAt?: string;
+  finishedAt: string;
+  stages: RunStage[];
+  /** Files kept in `outputs/`, relative to it, with their size in bytes. */
+  outputs: { path: string; bytes: number }[];
+  logTruncated: boolean;
+}
+
+/** One line of a run's log, as stored (NDJSON) and as streamed. */
+export interface LogLine {
+  /** When the engine received it, ISO 8601 with nanoseconds. */
+  at: string;
+  stream: "out" | "err" | "platform";
+  text: string;
+}

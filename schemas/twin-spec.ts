@@ -1,0 +1,104 @@
+// The validated, normalised form of what users write: every default filled in, durations in milliseconds, sizes
+// in bytes. Everything behind `schemas/` speaks these types; nobody else reads YAML.
+
+export type AssetKind = "data" | "function" | "model" | "tool" | "digital-twin";
+
+/** An asset that must be there before the twin runs. `path` starts with `common/` for a shared one. */
+export interface AssetReference {
+  kind: AssetKind;
+  path: string;
+}
+
+export interface Packages {
+  apt: string[];
+  pip: string[];
+}
+
+/** Which workspace image a twin runs in: a folder of templates/workspace/ and what is installed on top. */
+export interface WorkspaceImage {
+  template: string;
+  packages: Packages;
+}
+
+export interface OperationSpec {
+  /** A script path relative to the twin's folder, or a command with its arguments. */
+  run: string | string[];
+  /** Folder the command starts in, relative to /workspace. */
+  workingDir: string;
+  /** After this the operation is stopped and counts as timed out. `undefined`: no limit (long-running twins). */
+  timeoutMs?: number;
+  /** Between the polite stop signal and the forced one. */
+  graceMs: number;
+  /** Files or folders, relative to /workspace, kept with the run when it has ended. */
+  outputs: string[];
+}
+
+export interface HealthSpec {
+  http?: { port: number; path: string };
+  exec?: string[];
+  intervalMs: number;
+  timeoutMs: number;
+  retries: number;
+}
+
+export interface RestartSpec {
+  policy: "always" | "on-failure" | "never";
+  maxRetries: number;
+  backoffMs: number;
+}
+
+export interface RolloutSpec {
+  strategy: "replace" | "parallel";
+  timeoutMs: number;
+}
+
+export interface Resources {
+  cpus: number;
+  memoryBytes: number;
+  pids: number;
+}
+
+export interface TwinMetadata {
+  name: string;
+  title: string;
+  description: string;
+  labels: Record<string, string>;
+}
+
+/** What makes a twin run the way it does. A change here changes the restart key. */
+export interface TwinSpec {
+  integrationLevel: "model" | "shadow" | "twin";
+  workspace: WorkspaceImage;
+  assets: AssetReference[];
+  environment: Record<string, string>;
+  /** By operation name: create, execute, save, analyse, evolve, terminate, clean, explore, or the user's own. */
+  lifecycle: Record<string, OperationSpec>;
+  /** `user/twin` names, each started before this one. */
+  dependsOn: string[];
+  /** `undefined`: a twin that has been up for three seconds is healthy. */
+  health?: HealthSpec;
+  restart: RestartSpec;
+  rollout: RolloutSpec;
+  resources: Resources;
+}
+
+/** One twin as its folder describes it at one revision. `derived`: it has no dt.yaml. */
+export interface TwinDocument {
+  metadata: TwinMetadata;
+  state: "running" | "stopped";
+  suspend: boolean;
+  derived: boolean;
+  spec: TwinSpec;
+}
+
+/** The normalised platform.yaml. */
+export interface PlatformDocument {
+  group: string;
+  shared: { project: string }[];
+  defaults: { workspace: WorkspaceImage; resources: Resources };
+}
+
+/** The normalised workspace.yaml of a user. */
+export interface WorkspaceDocument {
+  workspace: WorkspaceImage;
+}
