@@ -1,0 +1,91 @@
+import { type ConnectionOptions, Queue, Worker } from "bullmq";
+import type { Redis } from "ioredis";
+import { messageOf, TryLaterError } from "../errors.ts";
+import type { Logger } from "../logger.ts";
+
+// A process that was killed is noticed after this, and its job is done by the next one.
+const lockMs = 10_000;
+const stalledCheckMs = 5_000;
+// A job that takes its process down this often is set aside as failed; the next nudge for its key is a new job.
+const maxStalledCount = 20;
+// Failed jobs kept for people to look at.
+const keptFailures = 200;
+
+export interface NudgesOptions {
+  queue: string;
+  /** A job that throws is tried again this often, with growing pauses. */
+  attempts?: number;
+  backoffMs?: number;
+}
+
+/**
+ * A queue of nudges: at most one waits and one works for each key, and a nudge that comes during the work leads to one
+ * more look afterwards. Losing nudges loses only time: whoever nudges also looks at the truth now and then.
+ */
+export class Nudges<Job extends object> {
+  readonly queue: Queue<Job>;
+  readonly #options: NudgesOptions;
+  readonly #pending = new Set<string>();
+  readonly #logger: Logger;
+
+  constructor(redis: Redis, logger: Logger, options: NudgesOptions) {
+    this.#logger = logger;
+    this.#options = options;
+    this.queue = new Queue<Job>(options.queue, { connection: redis as ConnectionOptions });
+    this.queue.on("error", () => undefined); // said once by the connection
+  }
+
+  /** Fire and forget: while Redis is away the nudge waits in this process, once for each key. Higher `priority` waits longer. */
+  nudge(key: string, job: Job, priority?: number): void {
+    if (this.#pending.has(key)) return;
+    this.#pending.add(key);
+    const { attempts = 1, backoffMs = 1_000, queue } = this.#options;
+    const adding = (this.queue as Queue).add("nudge", job, {
+      deduplication: { id: key, keepLastIfActive: true },
+      attempts,
+      backoff: { type: "exponential", delay: backoffMs },
+      removeOnComplete: true,
+      removeOnFail: { count: keptFailures },
+      ...(priority === undefined ? {} : { priority }),
+    });
+    adding
+      .catch((error: unknown) =>
+        this.#logger.warn({ queue, key, err: messageOf(error) }, "nudge lost; a later look finds it"),
+      )
+      .finally(() => this.#pending.delete(key));
+  }
+
+  async close(): Promise<void> {
+    await this.queue.close();
+  }
+}
+
+export interface NudgeWorkerOptions<Job> {
+  queue: string;
+  concurrency: number;
+  /** Job data from Redis is checked before anything else. */
+  check: (value: unknown) => Job;
+}
+
+/** Serves a queue of nudges. Every job may be done twice. */
+export function startNudgeWorker<Job extends object>(
+  redis: Redis,
+  logger: Logger,
+  options: NudgeWorkerOptions<Job>,
+  look: (job: Job) => Promise<void>,
+): Worker {
+  const { queue, concurrency, check } = options;
+  const worker = new Worker(queue, async (job) => await look(check(job.data)), {
+    connection: redis as ConnectionOptions,
+    concurrency,
+    lockDuration: lockMs,
+    stalledInterval: stalledCheckMs,
+    maxStalledCount,
+  });
+  worker.on("failed", (job, error) => {
+    const level = error instanceof TryLaterError ? "warn" : "error";
+    logger[level]({ queue, job: job?.data, err: error.message }, "a look failed");
+  });
+  worker.on("error", (error) => logger.debug({ queue, err: error.message }, "queue worker"));
+  return worker;
+}

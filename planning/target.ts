@@ -1,0 +1,50 @@
+import type { DesiredTwin } from "#schemas/desired-state";
+import type { Phase } from "#schemas/observed-state";
+import type { ImageFact, Step, TwinFacts } from "./facts.ts";
+
+// A build that was asked for is asked for again after this, in case the wish was lost with Redis.
+const askAgainMs = 10_000;
+
+/** The source that the twin shall run now, with its restart key and its image. */
+export interface Target {
+  source: DesiredTwin;
+  key: string;
+  image: Exclude<ImageFact, { state: "unknown" }>;
+  /** The last good source stands in for the desired one. */
+  fallback: boolean;
+}
+
+/** The image is there, or what to do about it. */
+export function planImage(
+  facts: Pick<TwinFacts, "nowMs">,
+  target: Target,
+):
+  | { ready: { hash: string; id: string }; plan?: undefined }
+  | { plan: { steps: Step[]; phase: Phase; reason?: string; wakeAtMs?: number }; ready?: undefined } {
+  const { image } = target;
+  switch (image.state) {
+    case "present":
+      return { ready: { hash: image.hash, id: image.id } };
+    case "missing":
+      return {
+        plan: {
+          steps: [{ kind: "build-image", hash: image.hash, workspace: target.source.spec.workspace }],
+          phase: "building",
+          wakeAtMs: facts.nowMs + askAgainMs,
+        },
+      };
+    case "failed": {
+      const due = image.retryAtMs !== undefined && image.retryAtMs <= facts.nowMs;
+      return {
+        plan: {
+          steps: due
+            ? [{ kind: "build-image", hash: image.hash, workspace: target.source.spec.workspace }]
+            : [],
+          phase: due ? "building" : "failed",
+          reason: image.reason,
+          ...(!due && image.retryAtMs !== undefined ? { wakeAtMs: image.retryAtMs } : {}),
+        },
+      };
+    }
+  }
+}

@@ -1,0 +1,43 @@
+import { readConfig, type Setting } from "#core/read-config";
+
+export interface RunnerConfig {
+  dataFolder: string;
+  redisUrl: string;
+  installation: string;
+  dockerHost: string | undefined;
+  networkPool: string;
+  metricsPort: number | undefined;
+  logLevel: string;
+}
+
+const settings = {
+  DTAAS_DATA: { required: true, says: "folder that controller and runner share" },
+  REDIS_URL: { required: true, pattern: /^(rediss?|unix):\/\//, says: "redis://[:password@]host:port" },
+  DTAAS_INSTALLATION: { required: true, pattern: /^[a-z0-9]{4,32}$/, says: "4-32 small letters and digits" },
+  DOCKER_HOST: { pattern: /^(unix|tcp):\/\//, says: "unix:///path or tcp://host:port" },
+  DTAAS_NETWORK_POOL: {
+    fallback: "10.213.0.0/16",
+    pattern: /^[\d.]+\/\d+$/,
+    says: "a private IPv4 range, CIDR",
+  },
+  DTAAS_METRICS_PORT: { pattern: /^\d+$/, says: "a port number" },
+  DTAAS_LOG_LEVEL: {
+    fallback: "info",
+    pattern: /^(trace|debug|info|warn|error|silent)$/,
+    says: "a log level",
+  },
+} satisfies Record<string, Setting>;
+
+/** Reads and checks the settings; throws one `ActionNeededError("CONFIG_INVALID")` that names every problem. */
+export function readRunnerConfig(environment: NodeJS.ProcessEnv = process.env): RunnerConfig {
+  const values = readConfig(settings, environment);
+  return {
+    dataFolder: values.DTAAS_DATA ?? "",
+    redisUrl: values.REDIS_URL ?? "",
+    installation: values.DTAAS_INSTALLATION ?? "",
+    dockerHost: values.DOCKER_HOST,
+    networkPool: values.DTAAS_NETWORK_POOL ?? "",
+    metricsPort: values.DTAAS_METRICS_PORT === undefined ? undefined : Number(values.DTAAS_METRICS_PORT),
+    logLevel: values.DTAAS_LOG_LEVEL ?? "info",
+  };
+}

@@ -1,0 +1,100 @@
+import { existsSync } from "node:fs";
+import { readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { readJson, writeJsonAtomic } from "#core/atomic-file";
+import { type DataFolder, runFolder } from "#core/data-folder";
+import { isSystemError } from "#core/errors";
+import { runIdPattern } from "#core/run-id";
+import type { StopReason } from "#planning/facts";
+import type { RunRequest } from "#schemas/desired-state";
+import { checkRunManifest, checkRunOutcome, checkRunRequest } from "#schemas/documents/check-documents";
+import type { RunManifest, RunOutcome } from "#schemas/run";
+
+export interface RunName {
+  user: string;
+  twin: string;
+  runId: string;
+}
+
+/** Why we ended a run; written before the stop signal, so that a crash does not turn a cancel into a failure. */
+export interface Ending {
+  reason: StopReason;
+  explanation?: string;
+}
+
+/** The runs on disk: manifest first, outcome last, each written in one step. */
+export class RunStore {
+  readonly #data: DataFolder;
+
+  constructor(data: DataFolder) {
+    this.#data = data;
+  }
+
+  folder(run: RunName): string {
+    return runFolder(this.#data, run.user, run.twin, run.runId);
+  }
+
+  /** Keeps the one that is there. */
+  async writeManifest(manifest: RunManifest): Promise<RunManifest> {
+    const path = join(this.folder({ ...manifest, runId: manifest.id }), "manifest.json");
+    const before = await readJson(path);
+    if (before !== undefined) return checkRunManifest(before);
+    await writeJsonAtomic(path, manifest);
+    return manifest;
+  }
+
+  async manifest(run: RunName): Promise<RunManifest | undefined> {
+    const found = await readJson(join(this.folder(run), "manifest.json"));
+    return found === undefined ? undefined : checkRunManifest(found);
+  }
+
+  async writeOutcome(run: RunName, outcome: RunOutcome): Promise<void> {
+    await writeJsonAtomic(join(this.folder(run), "outcome.json"), outcome);
+  }
+
+  async outcome(run: RunName): Promise<RunOutcome | undefined> {
+    const found = await readJson(join(this.folder(run), "outcome.json"));
+    return found === undefined ? undefined : checkRunOutcome(found);
+  }
+
+  async writeEnding(run: RunName, ending: Ending): Promise<void> {
+    await writeJsonAtomic(join(this.folder(run), "ending.json"), ending);
+  }
+
+  async ending(run: RunName): Promise<Ending | undefined> {
+    return (await readJson(join(this.folder(run), "ending.json"))) as Ending | undefined;
+  }
+
+  /** What was asked for one user and has not ended, oldest first, and which runs are to be cancelled. */
+  async requests(user: string): Promise<{ requests: RunRequest[]; cancels: Set<string> }> {
+    const folder = join(this.#data.requests, user);
+    const requests: RunRequest[] = [];
+    const cancels = new Set<string>();
+    for (const name of (await listFolder(folder)).sort()) {
+      const [runId = "", kind] = name.split(".");
+      if (!runIdPattern.test(runId)) continue;
+      if (kind === "cancel") cancels.add(runId);
+      if (kind !== "json") continue;
+      const request = checkRunRequest(await readJson(join(folder, name)));
+      const ended = join(this.folder({ user, twin: request.twin, runId }), "outcome.json");
+      if (existsSync(ended)) await this.settleRequest(user, runId);
+      else requests.push(request);
+    }
+    return { requests, cancels };
+  }
+
+  async settleRequest(user: string, runId: string): Promise<void> {
+    for (const kind of ["json", "cancel"]) {
+      await rm(join(this.#data.requests, user, `${runId}.${kind}`), { force: true });
+    }
+  }
+}
+
+export async function listFolder(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if (isSystemError(error, "ENOENT")) return [];
+    throw error;
+  }
+}

@@ -1,0 +1,236 @@
+import { snapshotPath } from "#core/data-folder";
+import { ActionNeededError, messageOf } from "#core/errors";
+import { newRunId } from "#core/run-id";
+import type { Step } from "#planning/facts";
+import {
+  rememberGood,
+  rememberOpen,
+  rememberRefused,
+  rememberStarted,
+  rememberTryAgain,
+} from "#planning/memory";
+import type { RunManifest } from "#schemas/run";
+import { finishRun } from "./finish-run.ts";
+import { containerName, layerId } from "./names.ts";
+import type { Runner } from "./runner.ts";
+
+type StartRun = Extract<Step, { kind: "start-run" }>;
+type StopRun = Extract<Step, { kind: "stop-run" }>;
+
+/**
+ * Does one step. `true`: the world has changed, plan again at once; `false`: the effect comes later and will be
+ * noticed. Every step may be applied twice.
+ */
+export async function applyStep(runner: Runner, user: string, twin: string, step: Step): Promise<boolean> {
+  switch (step.kind) {
+    case "build-image":
+      runner.requestBuild(user, step.hash, step.workspace);
+      return false;
+    case "start-run":
+      await startRun(runner, user, twin, step);
+      return true;
+    case "stop-run":
+      return await stopRun(runner, user, twin, step);
+    case "finish-run":
+      await finishRun(runner, { user, twin, runId: step.runId }, step.containerId);
+      return true;
+    case "reject-request": {
+      const now = new Date().toISOString();
+      const { runId, outcome, reason } = step;
+      const ended = { outcome, reason, finishedAt: now, stages: [], outputs: [], logTruncated: false };
+      await runner.runs.writeOutcome({ user, twin, runId }, ended);
+      await runner.runs.settleRequest(user, runId);
+      return true;
+    }
+    case "remember-good":
+      await runner.memory.change(user, twin, (memory) => rememberGood(memory, step));
+      return true;
+    case "refuse-source": {
+      const { key, revision, reason } = step;
+      runner.logger.warn({ user, twin, revision, reason }, "revision refused");
+      await runner.memory.change(user, twin, (memory) => rememberRefused(memory, { key, revision, reason }));
+      return true;
+    }
+    case "try-again":
+      await runner.memory.change(user, twin, (memory) => rememberTryAgain(memory, step.key));
+      return true;
+    case "remove-layer":
+      await runner.engine.layers.remove(layerId(user, twin, step.sourceKey));
+      return false;
+    case "forget-twin":
+      await runner.memory.forget(user, twin);
+      return false;
+  }
+}
+
+/**
+ * Manifest, memory, layer, container, start - in this order, so that whatever is missing after a crash is made
+ * under the same run id, and whatever is there is found by it.
+ */
+async function startRun(runner: Runner, user: string, twin: string, step: StartRun): Promise<void> {
+  const runId = step.runId ?? newRunId();
+  const fresh = manifestOf(user, twin, runId, step, await rerunSource(runner, user, twin, step));
+  const manifest = await runner.runs.writeManifest(fresh);
+  const { timeoutMs, graceMs } = manifest.command;
+  await runner.memory.change(user, twin, (memory) =>
+    rememberOpen(memory, runId, {
+      operation: step.operation,
+      cause: step.cause,
+      key: step.key,
+      attempt: step.attempt,
+      graceMs,
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
+      ...(step.join ? { forRun: step.join.runId } : {}),
+      started: false,
+    }),
+  );
+  const { containers, layers, networks } = runner.engine;
+  try {
+    const network = await networks.ensure(user);
+    const lower = snapshotPath(runner.data, manifest.own.project, manifest.own.commit);
+    const layer = await layers.ensure(layerId(user, twin, manifest.sourceKey), lower);
+    const { run, workingDir } = manifest.command;
+    const { id } = await containers.create({
+      name: containerName(user, twin, step.operation, runId),
+      imageId: manifest.image.id,
+      labels: {
+        user,
+        twin,
+        operation: step.operation,
+        run: runId,
+        key: step.key,
+        source: manifest.sourceKey,
+        revision: manifest.revision,
+        attempt: String(step.attempt),
+      },
+      command: typeof run === "string" ? [`/workspace/digital_twins/${twin}/${run}`] : run,
+      workingDir: `/workspace/${workingDir}`,
+      environment: {
+        ...manifest.environment,
+        DT_USER: user,
+        DT_NAME: twin,
+        DT_REVISION: manifest.revision,
+        DT_RUN_ID: runId,
+      },
+      resources: manifest.resources,
+      network,
+      layer,
+      graceMs,
+      ...(manifest.common
+        ? { commonFolder: snapshotPath(runner.data, manifest.common.project, manifest.common.commit) }
+        : {}),
+      ...(step.join ? { joinContainerId: step.join.containerId } : {}),
+    });
+    await containers.start(id);
+    await runner.memory.change(user, twin, (memory) => rememberStarted(memory, runId, id, Date.now()));
+    attach(
+      runner,
+      { user, twin, runId, containerId: id, operation: step.operation },
+      step.source.spec.health,
+    );
+    runner.logger.info(
+      { user, twin, run: runId, operation: step.operation, cause: step.cause },
+      "run started",
+    );
+  } catch (error) {
+    if (!(error instanceof ActionNeededError)) throw error;
+    // The engine will not do this, however often it is asked: the run has failed, and says why.
+    await runner.runs.writeEnding(
+      { user, twin, runId },
+      { reason: "unhealthy", explanation: messageOf(error) },
+    );
+    await finishRun(runner, { user, twin, runId }, undefined);
+  }
+}
+
+/** Follows the log and the health of a container that runs. */
+export function attach(
+  runner: Runner,
+  run: {
+    user: string;
+    twin: string;
+    runId: string;
+    containerId: string;
+    operation: string;
+    healthy?: boolean;
+  },
+  health: StartRun["source"]["spec"]["health"],
+): void {
+  runner.logs.follow(run.runId, run.containerId, runner.runs.folder(run));
+  if (health && run.operation === "execute") {
+    runner.health.watch(run.containerId, run.user, health, run.healthy ? "healthy" : "unknown");
+  }
+}
+
+async function stopRun(runner: Runner, user: string, twin: string, step: StopRun): Promise<boolean> {
+  const { runId, containerId, reason, explanation } = step;
+  const run = { user, twin, runId };
+  await runner.runs.writeEnding(run, { reason, ...(explanation === undefined ? {} : { explanation }) });
+  const container = (await runner.engine.containers.list(user)).find(({ id }) => id === containerId);
+  if (container?.state === "created") {
+    await finishRun(runner, run, containerId);
+    return true;
+  }
+  const graceMs = (await runner.memory.get(user, twin)).open[runId]?.graceMs ?? 10_000;
+  runner.stopping.add(runId);
+  runner.health.unwatch(containerId);
+  // Not awaited: the grace period may be long. The engine's event, or the next look, finishes the run.
+  void runner.engine.containers.stop(containerId, graceMs).then(
+    () => runner.nudge(user),
+    (error: unknown) => {
+      runner.stopping.delete(runId);
+      runner.logger.warn({ ...run, err: messageOf(error) }, "could not stop; will be tried again");
+      runner.nudge(user);
+    },
+  );
+  return false;
+}
+
+async function rerunSource(
+  runner: Runner,
+  user: string,
+  twin: string,
+  step: StartRun,
+): Promise<RunManifest | undefined> {
+  const runId = step.request?.rerunOf;
+  return runId === undefined ? undefined : await runner.runs.manifest({ user, twin, runId });
+}
+
+function manifestOf(
+  user: string,
+  twin: string,
+  runId: string,
+  step: StartRun,
+  former: RunManifest | undefined,
+): RunManifest {
+  const { source, request } = step;
+  const asked = {
+    ...(request ? { requestedBy: request.requestedBy } : {}),
+    ...(request?.rerunOf === undefined ? {} : { rerunOf: request.rerunOf }),
+  };
+  const createdAt = new Date().toISOString();
+  if (former) return { ...former, ...asked, id: runId, cause: step.cause, attempt: step.attempt, createdAt };
+  const command = source.spec.lifecycle[step.operation];
+  if (!command)
+    throw new ActionNeededError("OPERATION_UNKNOWN", `${twin} has no operation "${step.operation}"`);
+  return {
+    version: 1,
+    id: runId,
+    user,
+    twin,
+    operation: step.operation,
+    cause: step.cause,
+    ...asked,
+    attempt: step.attempt,
+    sourceKey: source.sourceKey,
+    revision: source.revision,
+    own: source.own,
+    ...(source.common ? { common: source.common } : {}),
+    workspace: source.spec.workspace,
+    image: step.image,
+    command,
+    environment: source.spec.environment,
+    resources: source.spec.resources,
+    createdAt,
+  };
+}

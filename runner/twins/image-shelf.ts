@@ -1,0 +1,83 @@
+import { join } from "node:path";
+import { readJson, writeJsonAtomic } from "#core/atomic-file";
+import type { DataFolder } from "#core/data-folder";
+import { ActionNeededError, messageOf } from "#core/errors";
+import type { ImageFact } from "#planning/facts";
+import type { WorkspaceImage } from "#schemas/twin-spec";
+import type { ImageRecipe, Images } from "../engine/engine.ts";
+
+// A build that failed is tried again after this, doubled each time; after the last one it is quarantined until its
+// recipe changes or somebody asks for a run.
+const firstRetryMs = 60_000;
+const maxBuildFailures = 4;
+
+interface BuildFailure {
+  failures: number;
+  reason: string;
+  at: string;
+}
+
+/** Turns a workspace description into what the engine builds. */
+export type RenderWorkspace = (workspace: WorkspaceImage, on: { baseImageId: string }) => ImageRecipe;
+
+/** Which image belongs to a workspace description, and whether it is there. */
+export class ImageShelf {
+  readonly #images: Images;
+  readonly #data: DataFolder;
+  readonly #render: RenderWorkspace;
+  #present = new Map<string, string>();
+
+  constructor(images: Images, data: DataFolder, render: RenderWorkspace) {
+    this.#images = images;
+    this.#data = data;
+    this.#render = render;
+  }
+
+  async recipe(workspace: WorkspaceImage): Promise<ImageRecipe> {
+    return this.#render(workspace, { baseImageId: await this.#images.base() });
+  }
+
+  async fact(workspace: WorkspaceImage): Promise<ImageFact> {
+    let recipe: ImageRecipe;
+    try {
+      recipe = await this.recipe(workspace);
+    } catch (error) {
+      if (error instanceof ActionNeededError) return { state: "unknown", reason: messageOf(error) };
+      throw error;
+    }
+    const { hash } = recipe;
+    const id = this.#present.get(hash) ?? (await this.#images.find(hash));
+    if (id !== undefined) {
+      this.#present.set(hash, id);
+      return { state: "present", hash, id };
+    }
+    const failure = await this.#failure(hash);
+    if (!failure) return { state: "missing", hash };
+    const retry = failure.failures < maxBuildFailures;
+    return {
+      state: "failed",
+      hash,
+      reason: failure.reason,
+      ...(retry ? { retryAtMs: Date.parse(failure.at) + firstRetryMs * 2 ** (failure.failures - 1) } : {}),
+    };
+  }
+
+  async noteFailure(hash: string, reason: string): Promise<void> {
+    const before = await this.#failure(hash);
+    const failure: BuildFailure = {
+      failures: (before?.failures ?? 0) + 1,
+      reason,
+      at: new Date().toISOString(),
+    };
+    await writeJsonAtomic(join(this.#data.builds, `${hash}.failed.json`), failure);
+  }
+
+  /** Called now and then: images may have been removed by somebody. */
+  forgetPresent(): void {
+    this.#present = new Map();
+  }
+
+  async #failure(hash: string): Promise<BuildFailure | undefined> {
+    return (await readJson(join(this.#data.builds, `${hash}.failed.json`))) as BuildFailure | undefined;
+  }
+}

@@ -1,0 +1,37 @@
+import type { DataFolder } from "#core/data-folder";
+import type { Logger } from "#core/logger";
+import type { Engine } from "../engine/engine.ts";
+import type { LogCollector } from "../runs/collect-log.ts";
+import type { RunStore } from "../runs/run-store.ts";
+import type { DesiredStore } from "./desired-store.ts";
+import type { HealthMonitor } from "./health-monitor.ts";
+import type { ImageShelf } from "./image-shelf.ts";
+import type { MemoryStore } from "./memory-store.ts";
+import type { PublishedStates } from "./published-states.ts";
+
+/** What the steps of this process work with; put together in `runner/main.ts`. */
+export interface Runner {
+  data: DataFolder;
+  logger: Logger;
+  engine: Engine;
+  desired: DesiredStore;
+  memory: MemoryStore;
+  runs: RunStore;
+  logs: LogCollector;
+  health: HealthMonitor;
+  images: ImageShelf;
+  published: PublishedStates;
+  /** Runs whose container is being stopped right now. */
+  stopping: Set<string>;
+  /** Ask for a user to be looked at again, now or at a given time. */
+  nudge(user: string): void;
+  wakeAt(user: string, atMs: number): void;
+  /** Ask for an image. Asking twice builds once. */
+  requestBuild(
+    user: string,
+    hash: string,
+    workspace: { template: string; packages: { apt: string[]; pip: string[] } },
+  ): void;
+  /** Tell the controller that something new was observed. */
+  tellController(user: string): void;
+}
