@@ -1,3 +1,5 @@
+import type { PinnedSnapshot } from "./desired-state.ts";
+
 /**
  * What the platform sees a twin do.
  * - `waiting`: for a twin in `dependsOn`; `building`: its image; `creating`: the create operation runs;
@@ -48,4 +50,6 @@ export interface ObservedState {
   generation: number;
   observedAt: string;
   twins: ObservedTwin[];
+  /** Snapshots that runs and last good sources still use: they must not be collected. */
+  needs: PinnedSnapshot[];
 }

@@ -1,0 +1,293 @@
+import { describe, expect, expectTypeOf, test } from "vitest";
+import { ActionNeededError } from "#core/errors";
+import { deriveTwin } from "../derive-twin.ts";
+import type { DesiredState, RunRequest } from "../desired-state.ts";
+import type { BuildJobDocument } from "../generated/build-job.ts";
+import type { DesiredStateDocument } from "../generated/desired-state.ts";
+import type { ObservedJobDocument } from "../generated/observed-job.ts";
+import type { ObservedStateDocument } from "../generated/observed-state.ts";
+import type { ProjectJobDocument } from "../generated/project-job.ts";
+import type { RunManifestDocument } from "../generated/run-manifest.ts";
+import type { RunOutcomeDocument } from "../generated/run-outcome.ts";
+import type { RunRequestDocument } from "../generated/run-request.ts";
+import type { UserJobDocument } from "../generated/user-job.ts";
+import type { BuildJob, ObservedJob, ProjectJob, UserJob } from "../jobs.ts";
+import type { ObservedState } from "../observed-state.ts";
+import { parseDigitalTwin } from "../parse-digital-twin.ts";
+import type { RunManifest, RunOutcome } from "../run.ts";
+import {
+  checkBuildJob,
+  checkDesiredState,
+  checkObservedJob,
+  checkObservedState,
+  checkProjectEvent,
+  checkProjectJob,
+  checkPushEvent,
+  checkRunManifest,
+  checkRunOutcome,
+  checkRunRequest,
+  checkUserJob,
+} from "./check-documents.ts";
+
+const commit = "0123456789abcdef0123456789abcdef01234567";
+const now = "2026-01-02T03:04:05.678Z";
+const own = { project: "dtaas/user1", commit };
+
+function desiredState(): DesiredState {
+  const twin = deriveTwin("hello_world", ["create", "execute"]);
+  const parsed = parseDigitalTwin(
+    `apiVersion: dtaas/v1
+kind: DigitalTwin
+metadata: { name: incubator, labels: { domain: thermal } }
+spec:
+  workspace: { template: python, packages: { apt: [graphviz=2.42.2-7], pip: ["uvicorn[standard]==0.30.0"] } }
+  assets: [{ digital-twin: common/digital_twins/base }]
+  environment: { RATIO: 1.10 }
+  lifecycle: { execute: { run: [python3, main.py], timeout: 24d, outputs: [data/out] } }
+  dependsOn: [plant]
+  health: { exec: ["true"] }
+`,
+    { file: "dt.yaml", folder: "incubator", user: "user1" },
+  );
+  if (parsed.document === undefined) throw new Error(JSON.stringify(parsed.diagnostics));
+  const pinned = { sourceKey: "sha256:abc", revision: commit, own };
+  return {
+    version: 1,
+    user: "user1",
+    generation: 3,
+    writtenAt: now,
+    project: { id: 7, path: "dtaas/user1" },
+    revision: commit,
+    twins: [
+      { name: "hello_world", ...twin, ...pinned },
+      {
+        name: "incubator",
+        ...parsed.document,
+        ...pinned,
+        common: { project: "dtaas/common", commit },
+        brokenSince: {
+          revision: commit,
+          diagnostics: [
+            {
+              code: "unknown-field",
+              severity: "error",
+              file: "dt.yaml",
+              line: 1,
+              column: 2,
+              message: "m",
+              hint: "h",
+            },
+          ],
+        },
+      },
+    ],
+    refused: [{ name: "tank", revision: commit, diagnostics: [] }],
+  };
+}
+
+const request: RunRequest = {
+  version: 1,
+  runId: "20260102-030405-abcdef",
+  user: "user1",
+  twin: "incubator",
+  operation: "analyse",
+  requestedBy: "user1",
+  requestedAt: now,
+};
+
+const observed: ObservedState = {
+  version: 1,
+  user: "user1",
+  generation: 3,
+  observedAt: now,
+  needs: [own, { project: "dtaas/common", commit }],
+  twins: [
+    { name: "a", phase: "live", since: now, restarts: 0, containerId: "ff", waitingFor: ["user2/b"] },
+    {
+      name: "b",
+      phase: "failed",
+      since: now,
+      restarts: 5,
+      reason: "exit code 1",
+      returnedFrom: { revision: commit, reason: "not healthy in 60 s" },
+    },
+  ],
+};
+
+function manifest(): RunManifest {
+  const { spec } = deriveTwin("a", ["execute"]);
+  const command = spec.lifecycle["execute"];
+  if (command === undefined) throw new Error("no command");
+  return {
+    version: 1,
+    id: "run-1",
+    user: "user1",
+    twin: "a",
+    operation: "execute",
+    cause: "state",
+    attempt: 1,
+    sourceKey: "abc",
+    revision: commit,
+    own,
+    workspace: spec.workspace,
+    image: { hash: "abc", id: "sha256:def" },
+    command,
+    environment: { DT_TWIN: "a" },
+    resources: spec.resources,
+    createdAt: now,
+  };
+}
+
+const outcome: RunOutcome = {
+  outcome: "succeeded",
+  exitCode: 0,
+  startedAt: now,
+  finishedAt: "2026-01-02T03:04:06Z",
+  stages: [{ name: "running", startedAt: now, finishedAt: now }],
+  outputs: [{ path: "data/out/results.csv", bytes: 12 }],
+  logTruncated: false,
+};
+
+const push = {
+  object_kind: "push",
+  event_name: "push",
+  before: "0".repeat(40),
+  after: commit,
+  ref: "refs/heads/main",
+  checkout_sha: commit,
+  user_username: "user1",
+  project_id: 7,
+  project: {
+    id: 7,
+    path_with_namespace: "dtaas/user1",
+    default_branch: "main",
+    name: "user1",
+    ci_config_path: null,
+  },
+  commits: [],
+  push_options: {},
+};
+
+const projectEvent = {
+  event_name: "project_rename",
+  project_id: 7,
+  path_with_namespace: "dtaas/user2",
+  old_path_with_namespace: "dtaas/user1",
+  project_visibility: "private",
+};
+
+const buildJob: BuildJob = {
+  hash: "abc",
+  workspace: { template: "base", packages: { apt: [], pip: ["numpy"] } },
+};
+
+const honest: [string, (value: unknown) => unknown, () => object][] = [
+  ["desired state", checkDesiredState, desiredState],
+  ["run request", checkRunRequest, () => request],
+  ["observed state", checkObservedState, () => observed],
+  ["run manifest", checkRunManifest, manifest],
+  ["run outcome", checkRunOutcome, () => outcome],
+  ["project job", checkProjectJob, () => ({ project: "dtaas/user1" })],
+  ["user job", checkUserJob, () => ({ user: "user1" })],
+  ["observed job", checkObservedJob, () => ({ user: "user1" })],
+  ["build job", checkBuildJob, () => buildJob],
+  ["push event", checkPushEvent, () => push],
+  ["project event", checkProjectEvent, () => projectEvent],
+];
+
+describe("documents between processes", () => {
+  test.each(honest)("an honest %s is handed back after a trip through JSON", (_name, check, make) => {
+    const value: unknown = JSON.parse(JSON.stringify(make()));
+    expect(check(value)).toBe(value);
+  });
+
+  test.each(honest)("a %s without one of its required fields is refused by name", (_name, check, make) => {
+    for (const field of Object.keys(make())) {
+      const value = { ...make(), [field]: undefined };
+      try {
+        check(JSON.parse(JSON.stringify(value)));
+      } catch (error) {
+        expect(error).toBeInstanceOf(ActionNeededError);
+        expect(error).toMatchObject({ code: "DOCUMENT_INVALID", message: expect.stringContaining(field) });
+      }
+    }
+    expect(() => check({})).toThrow(ActionNeededError);
+    for (const nonsense of [null, undefined, [], "text", 5, true])
+      expect(() => check(nonsense)).toThrow(ActionNeededError);
+  });
+
+  test.each(honest.filter(([name]) => !name.endsWith("event")))(
+    "an unknown field in a %s is refused",
+    (_n, check, make) => {
+      expect(() => check({ ...make(), extra: 1 })).toThrow(/`?extra`?/);
+    },
+  );
+
+  test("the message names the file, the path and the problem", () => {
+    const value = desiredState();
+    const broken = { ...value, twins: [{ ...value.twins[0], state: "runing" }] };
+    expect(() => checkDesiredState(broken, "desired/user1.json")).toThrow(
+      "desired/user1.json (desired-state) is invalid: `/twins/0/state` must be equal to one of the allowed values",
+    );
+  });
+
+  test.each([
+    ["a user that climbs out of its folder", { user: ".." }],
+    ["a user with a slash", { user: "a/b" }],
+    ["a user with a line break", { user: "a\nb" }],
+  ])("a job that names %s is refused", (_name, job) => {
+    expect(() => checkUserJob(job)).toThrow(ActionNeededError);
+  });
+
+  test("a build job cannot smuggle options or commands into an image", () => {
+    for (const apt of ["-y", "a b", "a;b", "a\nRUN x", "$(x)", "a=`x`", "../a"]) {
+      expect(() =>
+        checkBuildJob({ ...buildJob, workspace: { template: "base", packages: { apt: [apt], pip: [] } } }),
+      ).toThrow();
+    }
+    for (const pip of ["--index-url=x", "a b", "git+https://x", "a @ file:///x", "a;b", "a\nb", "-r x"]) {
+      expect(() =>
+        checkBuildJob({ ...buildJob, workspace: { template: "base", packages: { apt: [], pip: [pip] } } }),
+      ).toThrow();
+    }
+    expect(() =>
+      checkBuildJob({ ...buildJob, workspace: { ...buildJob.workspace, template: "../x" } }),
+    ).toThrow();
+  });
+
+  test("a push event of an empty project, or that deletes a branch, is accepted", () => {
+    const deleted = { ...push, after: "0".repeat(40), checkout_sha: null };
+    expect(checkPushEvent(deleted).checkout_sha).toBeNull();
+    const empty = { ...push, project: { ...push.project, default_branch: null } };
+    expect(checkPushEvent(empty).project.default_branch).toBeNull();
+  });
+
+  test.each([
+    ["another kind", { object_kind: "tag_push" }],
+    ["a commit that is none", { after: "--upload-pack=x" }],
+    ["a ref outside refs/", { ref: "main" }],
+    ["a ref with a line break", { ref: "refs/heads/a\nb" }],
+    ["no project", { project: null }],
+    ["a project path that climbs", { project: { ...push.project, path_with_namespace: "../x y" } }],
+    ["a project id as text", { project_id: "7" }],
+  ])("a push event with %s is refused", (_name, change) => {
+    expect(() => checkPushEvent({ ...push, ...change })).toThrow(ActionNeededError);
+  });
+
+  test("schemas and hand-written types say the same", () => {
+    expectTypeOf<DesiredStateDocument>().toExtend<DesiredState>();
+    expectTypeOf<DesiredState>().toExtend<DesiredStateDocument>();
+    expectTypeOf<RunRequestDocument>().toEqualTypeOf<RunRequest>();
+    expectTypeOf<ObservedStateDocument>().toExtend<ObservedState>();
+    expectTypeOf<ObservedState>().toExtend<ObservedStateDocument>();
+    expectTypeOf<RunManifestDocument>().toExtend<RunManifest>();
+    expectTypeOf<RunManifest>().toExtend<RunManifestDocument>();
+    expectTypeOf<RunOutcomeDocument>().toExtend<RunOutcome>();
+    expectTypeOf<RunOutcome>().toExtend<RunOutcomeDocument>();
+    expectTypeOf<ProjectJobDocument>().toEqualTypeOf<ProjectJob>();
+    expectTypeOf<UserJobDocument>().toEqualTypeOf<UserJob>();
+    expectTypeOf<ObservedJobDocument>().toEqualTypeOf<ObservedJob>();
+    expectTypeOf<BuildJobDocument>().toExtend<BuildJob>();
+    expectTypeOf<BuildJob>().toExtend<BuildJobDocument>();
+  });
+});

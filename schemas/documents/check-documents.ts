@@ -1,0 +1,72 @@
+import { ActionNeededError } from "#core/errors";
+import { compileSchema } from "../compile-schema.ts";
+import type { DesiredState, RunRequest } from "../desired-state.ts";
+import type { GitlabProjectEvent } from "../generated/gitlab-project-event.ts";
+import type { GitlabPushEvent } from "../generated/gitlab-push-event.ts";
+import type { BuildJob, ObservedJob, ProjectJob, UserJob } from "../jobs.ts";
+import type { ObservedState } from "../observed-state.ts";
+import { printable, quote } from "../quote.ts";
+import type { RunManifest, RunOutcome } from "../run.ts";
+
+// What comes from another process (a file, a job, a webhook) is checked before anybody reads it. Each function hands
+// the value back as its type, or throws ActionNeededError("DOCUMENT_INVALID") that names the first problem.
+
+export function checkDesiredState(value: unknown, file?: string): DesiredState {
+  return check<DesiredState>("desired-state", value, file);
+}
+
+export function checkRunRequest(value: unknown, file?: string): RunRequest {
+  return check<RunRequest>("run-request", value, file);
+}
+
+export function checkObservedState(value: unknown, file?: string): ObservedState {
+  return check<ObservedState>("observed-state", value, file);
+}
+
+export function checkRunManifest(value: unknown, file?: string): RunManifest {
+  return check<RunManifest>("run-manifest", value, file);
+}
+
+export function checkRunOutcome(value: unknown, file?: string): RunOutcome {
+  return check<RunOutcome>("run-outcome", value, file);
+}
+
+export function checkProjectJob(value: unknown): ProjectJob {
+  return check<ProjectJob>("project-job", value);
+}
+
+export function checkUserJob(value: unknown): UserJob {
+  return check<UserJob>("user-job", value);
+}
+
+export function checkBuildJob(value: unknown): BuildJob {
+  return check<BuildJob>("build-job", value);
+}
+
+export function checkObservedJob(value: unknown): ObservedJob {
+  return check<ObservedJob>("observed-job", value);
+}
+
+/** A GitLab push event: the fields we read are checked, others are let through unread. */
+export function checkPushEvent(value: unknown): GitlabPushEvent {
+  return check<GitlabPushEvent>("gitlab-push-event", value);
+}
+
+/** A GitLab system hook about a project (created, destroyed, renamed, transferred, updated). */
+export function checkProjectEvent(value: unknown): GitlabProjectEvent {
+  return check<GitlabProjectEvent>("gitlab-project-event", value);
+}
+
+function check<T>(name: string, value: unknown, file?: string): T {
+  const [problem] = compileSchema(`documents/${name}`, { allErrors: false }).problems(value);
+  if (problem === undefined) return value as T;
+  const { additionalProperty } = problem.params as { additionalProperty?: unknown };
+  const extra = additionalProperty === undefined ? "" : ` ${quote(String(additionalProperty))}`;
+  const at = problem.instancePath === "" ? "the document" : quote(problem.instancePath);
+  const what = file === undefined ? `a ${name} document` : `${printable(file, 300)} (${name})`;
+  const message = `${what} is invalid: ${at} ${printable(problem.message ?? "is not allowed", 200)}${extra}`;
+  throw new ActionNeededError("DOCUMENT_INVALID", message, {
+    ...(file === undefined ? {} : { where: { file } }),
+    hint: "it was written by another version or by hand; remove it and let it be written again",
+  });
+}

@@ -1,0 +1,152 @@
+// Generated from schemas/documents/desired-state.schema.json by scripts/generate-types.mjs; do not edit.
+
+/**
+ * What one user's repository asks for; written by the controller, read by the runner.
+ */
+export interface DesiredStateDocument {
+  version: 1;
+  user: string;
+  generation: number;
+  writtenAt: string;
+  project: {
+    id: number;
+    path: string;
+  };
+  revision: string;
+  /**
+   * @maxItems 1000
+   */
+  twins: {
+    name: string;
+    metadata: Metadata;
+    derived: boolean;
+    state: "running" | "stopped";
+    suspend: boolean;
+    spec: Spec;
+    sourceKey: string;
+    revision: string;
+    own: Snapshot;
+    common?: Snapshot;
+    brokenSince?: {
+      revision: string;
+      /**
+       * @maxItems 1000
+       */
+      diagnostics: Diagnostic[];
+    };
+  }[];
+  /**
+   * @maxItems 1000
+   */
+  refused: {
+    name: string;
+    revision: string;
+    /**
+     * @maxItems 1000
+     */
+    diagnostics: Diagnostic[];
+  }[];
+}
+export interface Metadata {
+  name: string;
+  title: string;
+  description: string;
+  labels: {
+    [k: string]: string;
+  };
+}
+export interface Spec {
+  integrationLevel: "model" | "shadow" | "twin";
+  workspace: Workspace;
+  /**
+   * @maxItems 200
+   */
+  assets: Asset[];
+  environment: {
+    [k: string]: string;
+  };
+  lifecycle: {
+    [k: string]: Operation;
+  };
+  /**
+   * @maxItems 50
+   */
+  dependsOn: string[];
+  health?: Health;
+  restart: Restart;
+  rollout: Rollout;
+  resources: Resources;
+}
+export interface Workspace {
+  template: string;
+  packages: Packages;
+}
+export interface Packages {
+  /**
+   * @maxItems 200
+   */
+  apt: string[];
+  /**
+   * @maxItems 200
+   */
+  pip: string[];
+}
+export interface Asset {
+  kind: "data" | "function" | "model" | "tool" | "digital-twin";
+  path: string;
+}
+export interface Operation {
+  /**
+   * @minItems 1
+   * @maxItems 100
+   */
+  run: string | string[];
+  workingDir: string;
+  timeoutMs?: number;
+  graceMs: number;
+  /**
+   * @maxItems 50
+   */
+  outputs: string[];
+}
+export interface Health {
+  http?: {
+    port: number;
+    path: string;
+  };
+  /**
+   * @minItems 1
+   * @maxItems 100
+   */
+  exec?: string[];
+  intervalMs: number;
+  timeoutMs: number;
+  retries: number;
+}
+export interface Restart {
+  policy: "always" | "on-failure" | "never";
+  maxRetries: number;
+  backoffMs: number;
+}
+export interface Rollout {
+  strategy: "replace" | "parallel";
+  timeoutMs: number;
+}
+export interface Resources {
+  cpus: number;
+  memoryBytes: number;
+  pids: number;
+}
+export interface Snapshot {
+  project: string;
+  commit: string;
+}
+export interface Diagnostic {
+  code: string;
+  severity: "error" | "warning";
+  file: string;
+  line: number;
+  column: number;
+  message: string;
+  hint?: string;
+}

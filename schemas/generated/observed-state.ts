@@ -1,0 +1,54 @@
+// Generated from schemas/documents/observed-state.schema.json by scripts/generate-types.mjs; do not edit.
+
+/**
+ * What the runner observed for one user.
+ */
+export interface ObservedStateDocument {
+  version: 1;
+  user: string;
+  generation: number;
+  observedAt: string;
+  /**
+   * @maxItems 2000
+   */
+  twins: {
+    name: string;
+    phase:
+      | "pending"
+      | "waiting"
+      | "building"
+      | "creating"
+      | "starting"
+      | "live"
+      | "completed"
+      | "ready"
+      | "restarting"
+      | "stopping"
+      | "failed"
+      | "refused";
+    since: string;
+    revision?: string;
+    sourceKey?: string;
+    runId?: string;
+    containerId?: string;
+    image?: string;
+    restarts: number;
+    reason?: string;
+    returnedFrom?: {
+      revision: string;
+      reason: string;
+    };
+    /**
+     * @maxItems 50
+     */
+    waitingFor?: string[];
+  }[];
+  /**
+   * @maxItems 100000
+   */
+  needs: Snapshot[];
+}
+export interface Snapshot {
+  project: string;
+  commit: string;
+}

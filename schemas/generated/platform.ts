@@ -1,0 +1,94 @@
+// Generated from schemas/platform.schema.json by scripts/generate-types.mjs; do not edit.
+
+/**
+ * A workspace template of this installation: a folder of templates/workspace/, such as `base` or `python`.
+ */
+export type Template = string;
+
+/**
+ * The installation itself: `platform.yaml` at the root of the platform repository.
+ */
+export interface Platform {
+  /**
+   * Version of the language: always `dtaas/v1`.
+   */
+  apiVersion: "dtaas/v1";
+  /**
+   * What this document is: always `Platform`.
+   */
+  kind: "Platform";
+  /**
+   * What this installation serves.
+   */
+  spec: {
+    /**
+     * Group on the Git host; each project `<group>/<username>` in it is a user's.
+     */
+    group: string;
+    /**
+     * Shared-asset repositories, seen by every twin at /workspace/common. At most one for now. Default: none.
+     *
+     * @maxItems 1
+     *
+     * Items: One shared-asset repository.
+     */
+    shared?: {
+      /**
+       * Full path of the project.
+       */
+      project: string;
+    }[];
+    /**
+     * What twins get when neither they nor their user's workspace.yaml say otherwise.
+     */
+    defaults?: {
+      workspace?: WorkspaceImage;
+      resources?: Resources;
+    };
+  };
+}
+/**
+ * The image that twins run in. Giving a template replaces what a wider layer says, packages included; giving only packages keeps the inherited template.
+ */
+export interface WorkspaceImage {
+  template?: Template;
+  packages?: Packages;
+}
+/**
+ * What is installed on top of the template. Options, URLs and files are refused.
+ */
+export interface Packages {
+  /**
+   * Debian packages, each with an optional `=version`. Default: none.
+   *
+   * @maxItems 200
+   *
+   * Items: Name of a Debian package, optionally with `=version`.
+   */
+  apt?: string[];
+  /**
+   * Python packages, each with optional extras and an optional `==version`. Default: none.
+   *
+   * @maxItems 200
+   *
+   * Items: Name of a Python package, optionally with `[extras]` and `==version`.
+   */
+  pip?: string[];
+}
+/**
+ * What one container may use at most. What is left out is inherited: from platform.yaml, then the built-in default.
+ */
+export interface Resources {
+  /**
+   * Processor cores, fractions allowed. Built-in default: 1.
+   */
+  cpus?: number;
+  /**
+   * Memory. Built-in default: 512Mi. A whole number and a unit: Ki, Mi, Gi, Ti (1024) or k, M, G, T (1000); from 16Mi to 1Ti.
+   */
+  memory?: string;
+  /**
+   * Processes and threads at the same time. Built-in default: 256.
+   */
+  pids?: number;
+}

@@ -1,0 +1,68 @@
+// Generated from schemas/documents/run-manifest.schema.json by scripts/generate-types.mjs; do not edit.
+
+/**
+ * Everything needed to do a run again.
+ */
+export interface RunManifestDocument {
+  version: 1;
+  id: string;
+  user: string;
+  twin: string;
+  operation: string;
+  cause: "state" | "restart" | "request" | "rerun" | "return-to-last-good" | "removal";
+  requestedBy?: string;
+  rerunOf?: string;
+  attempt: number;
+  sourceKey: string;
+  revision: string;
+  own: Snapshot;
+  common?: Snapshot;
+  workspace: Workspace;
+  image: {
+    hash: string;
+    id: string;
+  };
+  command: Operation;
+  environment: {
+    [k: string]: string;
+  };
+  resources: Resources;
+  createdAt: string;
+}
+export interface Snapshot {
+  project: string;
+  commit: string;
+}
+export interface Workspace {
+  template: string;
+  packages: Packages;
+}
+export interface Packages {
+  /**
+   * @maxItems 200
+   */
+  apt: string[];
+  /**
+   * @maxItems 200
+   */
+  pip: string[];
+}
+export interface Operation {
+  /**
+   * @minItems 1
+   * @maxItems 100
+   */
+  run: string | string[];
+  workingDir: string;
+  timeoutMs?: number;
+  graceMs: number;
+  /**
+   * @maxItems 50
+   */
+  outputs: string[];
+}
+export interface Resources {
+  cpus: number;
+  memoryBytes: number;
+  pids: number;
+}

@@ -1,0 +1,98 @@
+import { describe, expect, test } from "vitest";
+import { builtInDefaults, twinDefaults } from "./defaults.ts";
+import { parsePlatform } from "./parse-platform.ts";
+import { parseWorkspace } from "./parse-workspace.ts";
+
+const platformHead = "apiVersion: dtaas/v1\nkind: Platform\nspec:\n";
+const workspaceHead = "apiVersion: dtaas/v1\nkind: Workspace\nspec:\n";
+const platform = (lines: string) => parsePlatform(platformHead + lines, { file: "platform.yaml" });
+const workspace = (lines: string, defaults = builtInDefaults) =>
+  parseWorkspace(workspaceHead + lines, { file: "workspace.yaml", defaults });
+
+describe("platform.yaml", () => {
+  test("only a group: everything else is built in", () => {
+    expect(platform("  group: dtaas\n")).toMatchObject({
+      document: { group: "dtaas", shared: [], defaults: builtInDefaults },
+      diagnostics: [],
+    });
+  });
+
+  test("shared repository and defaults", () => {
+    const { document, diagnostics } = platform(`  group: university/dtaas
+  shared: [{ project: university/dtaas/common }]
+  defaults:
+    workspace: { template: python, packages: { pip: [numpy] } }
+    resources: { cpus: 2, memory: 1Gi }
+`);
+    expect(diagnostics).toEqual([]);
+    expect(document).toEqual({
+      group: "university/dtaas",
+      shared: [{ project: "university/dtaas/common" }],
+      defaults: {
+        workspace: { template: "python", packages: { apt: [], pip: ["numpy"] } },
+        resources: { cpus: 2, memoryBytes: 1024 ** 3, pids: 256 },
+      },
+    });
+  });
+
+  test.each([
+    ["no group", "  {}\n", "missing-field", 3],
+    ["a group with a space", "  group: a b\n", "invalid-value", 4],
+    ["a group that climbs", "  group: ../x\n", "invalid-value", 4],
+    ["a shared project without group", "  group: a\n  shared: [{ project: common }]\n", "invalid-value", 5],
+    [
+      "two shared projects",
+      "  group: a\n  shared: [{ project: a/b }, { project: a/c }]\n",
+      "too-many-items",
+      5,
+    ],
+    ["limits, which are of a later language", "  group: a\n  limits: {}\n", "unknown-field", 5],
+  ])("%s is refused", (_name, lines, code, line) => {
+    const { document, diagnostics } = platform(lines);
+    expect(document).toBeUndefined();
+    expect(diagnostics).toMatchObject([{ code, line, file: "platform.yaml" }]);
+  });
+});
+
+describe("workspace.yaml", () => {
+  test("a template replaces the platform's, packages included; packages alone keep it", () => {
+    const wide = {
+      ...builtInDefaults,
+      workspace: { template: "python", packages: { apt: ["git"], pip: ["numpy"] } },
+    };
+    expect(workspace("  template: base\n", wide).document?.workspace).toEqual({
+      template: "base",
+      packages: { apt: [], pip: [] },
+    });
+    expect(workspace("  packages: { apt: [graphviz] }\n", wide).document?.workspace).toEqual({
+      template: "python",
+      packages: { apt: ["graphviz"], pip: [] },
+    });
+    expect(workspace("  {}\n", wide).document?.workspace).toEqual(wide.workspace);
+  });
+
+  test.each([
+    ["another kind", "apiVersion: dtaas/v1\nkind: Platform\nspec: {}\n", "unknown-value", 2],
+    ["resources, which are of a later language", `${workspaceHead}  resources: {}\n`, "unknown-field", 4],
+    ["a misspelt template field", `${workspaceHead}  templat: base\n`, "unknown-field", 4],
+    ["an option as package", `${workspaceHead}  packages: { pip: ["-r x"] }\n`, "invalid-value", 4],
+  ])("%s is refused", (_name, text, code, line) => {
+    const { document, diagnostics } = parseWorkspace(text, { file: "workspace.yaml" });
+    expect(document).toBeUndefined();
+    expect(diagnostics).toMatchObject([{ code, line }]);
+  });
+
+  test("what twins inherit comes from the user, then the platform, then what is built in", () => {
+    const platformDocument = platform(
+      "  group: a\n  defaults: { workspace: { template: python }, resources: { cpus: 4 } }\n",
+    ).document;
+    const wide = twinDefaults({ platform: platformDocument });
+    const workspaceDocument = workspace("  packages: { pip: [scipy] }\n", wide).document;
+    expect(twinDefaults({})).toEqual(builtInDefaults);
+    expect(wide.workspace.template).toBe("python");
+    expect(twinDefaults({ platform: platformDocument, workspace: workspaceDocument })).toEqual({
+      workspace: { template: "python", packages: { apt: [], pip: ["scipy"] } },
+      resources: { ...builtInDefaults.resources, cpus: 4 },
+    });
+  });
+});

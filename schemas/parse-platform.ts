@@ -1,0 +1,44 @@
+import { builtInDefaults, layerWorkspace, type TwinDefaults } from "./defaults.ts";
+import type { Diagnostic } from "./diagnostic.ts";
+import type { Platform } from "./generated/platform.ts";
+import { normaliseResources } from "./normalise-twin.ts";
+import { hasErrors, parseDocument } from "./parse-document.ts";
+import { recordOf } from "./plain-data.ts";
+import type { PlatformDocument } from "./twin-spec.ts";
+import { findUnknownTemplate } from "./unknown-template.ts";
+import type { Locate } from "./yaml-document.ts";
+
+export interface ParsedPlatform {
+  /** The normalised document; absent when there is an error. */
+  document?: PlatformDocument;
+  diagnostics: Diagnostic[];
+  locate: Locate;
+}
+
+/** Reads a platform.yaml over the built-in defaults. Pure; never throws, whatever the input. */
+export function parsePlatform(
+  input: string | Uint8Array,
+  options: { file: string; defaults?: TwinDefaults; templates?: readonly string[] },
+): ParsedPlatform {
+  const { file, defaults = builtInDefaults } = options;
+  const { yaml, diagnostics } = parseDocument(input, {
+    file,
+    schema: "platform",
+    check: (value, find) => {
+      const spec = recordOf(recordOf(value)?.["spec"]);
+      const workspace = recordOf(recordOf(spec?.["defaults"])?.["workspace"]);
+      findUnknownTemplate(workspace?.["template"], "/spec/defaults/workspace/template", options, find);
+    },
+  });
+  if (hasErrors(diagnostics)) return { diagnostics, locate: yaml.locate };
+  const { group, shared = [], defaults: written } = (yaml.value as Platform).spec;
+  const document: PlatformDocument = {
+    group,
+    shared: shared.map(({ project }) => ({ project })),
+    defaults: {
+      workspace: layerWorkspace(written?.workspace, defaults.workspace),
+      resources: normaliseResources(written?.resources, defaults.resources),
+    },
+  };
+  return { document, diagnostics, locate: yaml.locate };
+}
