@@ -1,0 +1,26 @@
+import { expect, test } from "vitest";
+import { readForgeConfig } from "./config.ts";
+
+test("settings come from the environment, with safe ones where none are given", () => {
+  expect(readForgeConfig({ DTAAS_FORGE_DATA: "/data", PATH: "/bin" })).toEqual({
+    dataFolder: "/data",
+    host: "127.0.0.1",
+    port: 0,
+    url: undefined,
+    rootToken: undefined,
+    path: "/bin",
+    logLevel: "info",
+  });
+});
+
+test("every problem is named at once", () => {
+  const environment = {
+    DTAAS_FORGE_PORT: "http",
+    DTAAS_FORGE_URL: "ftp://x",
+    DTAAS_FORGE_ROOT_TOKEN: "short",
+    DTAAS_LOG_LEVEL: "loud",
+  };
+  expect(() => readForgeConfig(environment)).toThrow(
+    /DTAAS_FORGE_DATA.*DTAAS_FORGE_PORT.*DTAAS_FORGE_URL.*DTAAS_FORGE_ROOT_TOKEN.*DTAAS_LOG_LEVEL/,
+  );
+});

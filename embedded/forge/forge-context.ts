@@ -1,0 +1,24 @@
+import type { Logger } from "#core/logger";
+import type { Git } from "./git/git.ts";
+import type { Objects } from "./git/objects.ts";
+import type { Repositories } from "./git/repositories.ts";
+import type { HookSender } from "./hooks/hook-sender.ts";
+import type { StatusStore } from "./statuses/status-store.ts";
+import type { Store } from "./store/store.ts";
+import type { Underway } from "./underway.ts";
+
+/** What every part of the forge is handed; nothing in it is reached any other way. */
+export interface ForgeContext {
+  /** External URL without a slash at the end. */
+  url: string;
+  store: Store;
+  statuses: StatusStore;
+  git: Git;
+  objects: Objects;
+  repositories: Repositories;
+  hookSender: HookSender;
+  /** Clones and pushes, and what follows from them. */
+  transfers: Underway;
+  clock: () => Date;
+  logger: Logger;
+}

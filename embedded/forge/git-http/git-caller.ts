@@ -1,0 +1,34 @@
+import type { Request } from "express";
+import type { ForgeContext } from "../forge-context.ts";
+import type { UserRecord } from "../store/records.ts";
+import { checkToken } from "../tokens/access-token.ts";
+import type { PasswordCheck } from "../users/password.ts";
+
+export interface GitCaller {
+  user: UserRecord;
+  /** `undefined` after a sign-in by password, which may do everything. */
+  scopes: readonly string[] | undefined;
+}
+
+/**
+ * Who speaks Git, by Basic authentication: any user name with an access token as the password, or a user name
+ * with its password. `undefined` for wrong credentials, `"stranger"` for none.
+ */
+export async function gitCaller(
+  context: ForgeContext,
+  passwords: PasswordCheck,
+  request: Request,
+): Promise<GitCaller | "stranger" | undefined> {
+  const encoded = /^Basic +([A-Za-z0-9+/=_-]+)$/i.exec(request.get("authorization") ?? "")?.[1];
+  if (encoded === undefined) return request.get("authorization") ? undefined : "stranger";
+  const text = Buffer.from(encoded, "base64").toString("utf8");
+  const colon = text.indexOf(":");
+  const username = text.slice(0, Math.max(colon, 0));
+  const password = text.slice(colon + 1);
+  if (username === "" || password === "") return undefined;
+  const check = checkToken(context.store, password, context.clock());
+  if (check.kind === "good") return { user: check.user, scopes: check.token.scopes };
+  const user = context.store.usersByName.first(username.toLowerCase());
+  if (check.kind !== "unknown" || !user?.password || user.state !== "active") return undefined;
+  return (await passwords.isRight(password, user.password)) ? { user, scopes: undefined } : undefined;
+}

@@ -1,0 +1,81 @@
+import type { NextFunction, Request, Response } from "express";
+import pLimit from "p-limit";
+import type { ForgeContext } from "../forge-context.ts";
+import { refsChanged } from "../repository/refs-changed.ts";
+import type { ProjectRecord } from "../store/records.ts";
+import { PasswordCheck } from "../users/password.ts";
+import { type GitService, gitRefusal } from "./git-access.ts";
+import { gitCaller } from "./git-caller.ts";
+import { protectionFor } from "./protection.ts";
+import { servePack } from "./serve-pack.ts";
+
+const transfersAtOnce = 32; // git processes side by side; further clients wait their turn
+const addressPattern =
+  /^\/(.+?)(?:\.git)?\/(info\/refs|git-upload-pack|git-receive-pack|info\/lfs\/.*|HEAD|objects\/.*)$/;
+
+/** `/<full path>.git/...`: clone, fetch and push. Everything else goes on to the next handler. */
+export function gitHttp(context: ForgeContext) {
+  const passwords = new PasswordCheck();
+  const limit = pLimit(transfersAtOnce);
+
+  return async (request: Request, response: Response, next: NextFunction): Promise<void> => {
+    const match = request.path.startsWith("/api/") ? null : addressPattern.exec(request.path);
+    if (!match) return next();
+    const [, path = "", rest = ""] = match;
+    if (rest.startsWith("info/lfs/")) {
+      response
+        .status(501)
+        .json({ message: "501 Not Implemented: Git LFS is not part of the embedded forge" });
+      return;
+    }
+    const isAdvertisement = rest === "info/refs";
+    const service = serviceOf(isAdvertisement ? request.query["service"] : rest);
+    if (!service || request.method !== (isAdvertisement ? "GET" : "POST")) {
+      sendText(response, 403, "Git over HTTP needs the smart protocol: use git 1.6.6 or newer.");
+      return;
+    }
+    const project = projectAt(context, path);
+    const caller = await gitCaller(context, passwords, request);
+    const refusal = gitRefusal(context, project, caller, service);
+    if (refusal || !project) {
+      if (refusal?.status === 401) response.set("www-authenticate", 'Basic realm="GitLab"');
+      sendText(response, refusal?.status ?? 404, refusal?.text ?? "");
+      return;
+    }
+    const user = caller === "stranger" || !caller ? undefined : caller.user;
+    const transferring = limit(async () => {
+      if (response.closed) return; // gave up while it waited for its turn
+      const gitDir = context.repositories.path(project.id);
+      const environment = {
+        ...protocolOf(request),
+        ...(service === "git-receive-pack" && protectionFor(context, project, user)),
+      };
+      const transfer = { service, gitDir, isAdvertisement, environment };
+      const { changes, pushOptions } = await servePack(context, transfer, request, response);
+      if (user && changes.length > 0) await refsChanged(context, { project, user, changes, pushOptions });
+    });
+    await context.transfers.run(() => transferring);
+  };
+}
+
+function serviceOf(name: unknown): GitService | undefined {
+  return name === "git-upload-pack" || name === "git-receive-pack" ? name : undefined;
+}
+
+function projectAt(context: ForgeContext, path: string): ProjectRecord | undefined {
+  try {
+    return context.store.projectsByPath.first(decodeURIComponent(path).toLowerCase());
+  } catch {
+    return undefined; // a broken percent code names nothing
+  }
+}
+
+/** The client's wish for a protocol version, when it is well formed. */
+function protocolOf(request: Request): Record<string, string> {
+  const value = request.get("git-protocol");
+  return value && /^[a-z0-9=:.-]{1,100}$/i.test(value) ? { GIT_PROTOCOL: value } : {};
+}
+
+function sendText(response: Response, status: number, text: string): void {
+  response.status(status).type("text/plain").send(`${text}\n`);
+}

@@ -1,0 +1,109 @@
+import type { ChildProcess } from "node:child_process";
+import type { Readable } from "node:stream";
+import { createGunzip } from "node:zlib";
+import type { Request, Response } from "express";
+import type { ForgeContext } from "../forge-context.ts";
+import type { RefChange } from "../repository/refs-changed.ts";
+import type { GitService } from "./git-access.ts";
+import { parseReceipt } from "./receipt.ts";
+
+const deadlineMs = 30 * 60_000; // a clone or push that takes longer is stuck
+const maxReceiptBytes = 16 * 1024 * 1024; // about 100,000 refs in one push
+
+export interface Transfer {
+  service: GitService;
+  gitDir: string;
+  isAdvertisement: boolean;
+  environment: Record<string, string>;
+}
+
+/**
+ * Lets git talk to the client. Resolves after git has ended, with the refs that git says it moved, also when the
+ * client is gone by then. A client that goes away, and the deadline, end git and what it started.
+ */
+export async function servePack(
+  context: ForgeContext,
+  transfer: Transfer,
+  request: Request,
+  response: Response,
+): Promise<{ changes: RefChange[]; pushOptions: string[] }> {
+  const { service, gitDir, isAdvertisement, environment } = transfer;
+  const command = service.slice("git-".length);
+  const args = [command, "--stateless-rpc", ...(isAdvertisement ? ["--advertise-refs"] : []), gitDir];
+  const child = context.git.spawn(gitDir, args, {
+    stdio: ["pipe", "pipe", "pipe", "pipe"],
+    environment,
+    group: true,
+  });
+  const receipt = collect(child.stdio[3] as Readable, maxReceiptBytes);
+  const complaint = collect(child.stderr as Readable, 4096);
+  const deadline = setTimeout(() => endGroup(child), deadlineMs);
+  response.on("close", () => {
+    if (!response.writableFinished) endGroup(child);
+  });
+
+  response.set("cache-control", "no-cache, max-age=0, must-revalidate");
+  response.set("content-type", `application/x-${service}-${isAdvertisement ? "advertisement" : "result"}`);
+  if (isAdvertisement) response.write(`${packetLine(`# service=${service}\n`)}0000`);
+  feed(child, request, isAdvertisement);
+  child.stdout?.pipe(response, { end: false });
+
+  const code = await new Promise<number>((resolve) => {
+    child.on("error", () => resolve(-1));
+    child.on("close", (exit) => resolve(exit ?? -1));
+  });
+  clearTimeout(deadline);
+  if (code !== 0) {
+    // git has told the client in its own protocol where it could; a broken stream tells the rest.
+    context.logger.debug({ service, code, complaint: (await complaint).trim() }, "git ended with a failure");
+  }
+  if (!response.headersSent && code === -1) response.status(500);
+  response.end();
+  return parseReceipt(await receipt);
+}
+
+function feed(child: ChildProcess, request: Request, isAdvertisement: boolean): void {
+  const stdin = child.stdin;
+  if (!stdin) return;
+  stdin.on("error", () => {}); // git may end before it has read everything
+  if (isAdvertisement) {
+    stdin.end();
+    return;
+  }
+  if (!/^(x-)?gzip$/i.test(request.get("content-encoding") ?? "")) {
+    request.pipe(stdin);
+    return;
+  }
+  const gunzip = createGunzip();
+  gunzip.on("error", () => endGroup(child));
+  request.pipe(gunzip).pipe(stdin);
+}
+
+function endGroup(child: ChildProcess): void {
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  try {
+    process.kill(-child.pid, "SIGTERM");
+  } catch {
+    // It ended by itself in this very moment.
+  }
+}
+
+/** A failed pipe is an empty text: what git says beside its protocol must not fail a transfer. */
+function collect(stream: Readable, maxBytes: number): Promise<string> {
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    const done = () => resolve(Buffer.concat(chunks).toString("utf8"));
+    stream.on("data", (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes <= maxBytes) chunks.push(chunk);
+    });
+    stream.on("end", done);
+    stream.on("error", done);
+    stream.on("close", done);
+  });
+}
+
+function packetLine(text: string): string {
+  return (Buffer.byteLength(text) + 4).toString(16).padStart(4, "0") + text;
+}

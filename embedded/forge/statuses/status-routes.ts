@@ -1,0 +1,83 @@
+import { type Request, Router } from "express";
+import type { ForgeContext } from "../forge-context.ts";
+import { badParameter, notFound } from "../http/api-error.ts";
+import { paginate } from "../http/pagination.ts";
+import { Parameters, pathParameter } from "../http/parameters.ts";
+import { findProject, findProjectToChange } from "../projects/find-project.ts";
+import type { ProjectRecord } from "../store/records.ts";
+import { checkStatusTexts, StatusSetter, type WantedStatus } from "./set-status.ts";
+import { statusJson } from "./status-json.ts";
+import { statusStates } from "./status-store.ts";
+
+/** `POST /projects/:id/statuses/:sha` and `GET /projects/:id/repository/commits/:sha/statuses`. */
+export function statusRoutes(context: ForgeContext): Router {
+  const routes = Router({ caseSensitive: true });
+  const setter = new StatusSetter(context);
+
+  routes.post("/projects/:id/statuses/:sha", async (request, response) => {
+    const { project, user } = findProjectToChange(context, request, "developer");
+    const wanted = wantedStatus(Parameters.of(request));
+    checkStatusTexts(wanted);
+    const commit = await findCommitId(context, project, request);
+    const status = await setter.set(project, user, commit, wanted);
+    response.status(201).json(statusJson(context, commit, status));
+  });
+
+  routes.get("/projects/:id/repository/commits/:sha/statuses", async (request, response) => {
+    const project = findProject(context, request, "code");
+    const commit = await findCommitId(context, project, request);
+    const parameters = Parameters.of(request);
+    const all = parameters.boolean("all") ?? false;
+    const ref = parameters.filled("ref");
+    const name = parameters.filled("name");
+    const stage = parameters.filled("stage");
+    const pipelineId = parameters.integer("pipeline_id");
+    const order = parameters.choice("order_by", ["id", "pipeline_id"]) ?? "id";
+    const sign = (parameters.choice("sort", ["asc", "desc"]) ?? "asc") === "asc" ? 1 : -1;
+    const { statuses } = await context.statuses.read(project.id, commit);
+    const found = statuses.filter(
+      (each) =>
+        (all || !each.retried) &&
+        (ref === undefined || each.ref === ref) &&
+        (name === undefined || each.name === name) &&
+        (stage === undefined || stage === "external") &&
+        (pipelineId === undefined || each.pipelineId === pipelineId),
+    );
+    found.sort((a, b) => sign * ((order === "pipeline_id" ? a.pipelineId - b.pipelineId : 0) || a.id - b.id));
+    const page = paginate(context, request, response, found);
+    response.json(page.map((each) => statusJson(context, commit, each)));
+  });
+
+  return routes;
+}
+
+async function findCommitId(
+  context: ForgeContext,
+  project: ProjectRecord,
+  request: Request,
+): Promise<string> {
+  const gitDir = context.repositories.path(project.id);
+  const commit = await context.objects.resolve(gitDir, pathParameter(request, "sha"));
+  if (!commit) throw notFound("Commit");
+  return commit.id;
+}
+
+function wantedStatus(parameters: Parameters): WantedStatus {
+  parameters.required("state");
+  const state = parameters.choice("state", statusStates);
+  if (!state) throw badParameter("state does not have a valid value");
+  const ref = parameters.filled("ref")?.replace(/^refs\/(heads|tags)\//, "");
+  const targetUrl = parameters.text("target_url");
+  const description = parameters.text("description");
+  const coverage = parameters.number("coverage");
+  const pipelineId = parameters.integer("pipeline_id");
+  return {
+    state,
+    name: parameters.filled("name") ?? parameters.filled("context") ?? "default",
+    ...(ref !== undefined && { ref }),
+    ...(targetUrl !== undefined && { targetUrl }),
+    ...(description !== undefined && { description }),
+    ...(coverage !== undefined && { coverage }),
+    ...(pipelineId !== undefined && { pipelineId }),
+  };
+}

@@ -1,0 +1,60 @@
+import { join } from "node:path";
+import { Collection, type Index } from "./collection.ts";
+import type {
+  HookRecord,
+  MemberRecord,
+  NamespaceRecord,
+  ProjectRecord,
+  TokenRecord,
+  UserRecord,
+} from "./records.ts";
+
+/** Everything the forge knows beside Git itself. Paths and user names are compared without regard to case. */
+export interface Store {
+  users: Collection<UserRecord>;
+  usersByName: Index<UserRecord>;
+  tokens: Collection<TokenRecord>;
+  tokensByHash: Index<TokenRecord>;
+  tokensByUser: Index<TokenRecord>;
+  namespaces: Collection<NamespaceRecord>;
+  namespacesByPath: Index<NamespaceRecord>;
+  projects: Collection<ProjectRecord>;
+  projectsByPath: Index<ProjectRecord>;
+  projectsByNamespace: Index<ProjectRecord>;
+  members: Collection<MemberRecord>;
+  /** Key: `<source>:<source id>`. */
+  membersBySource: Index<MemberRecord>;
+  /** Key: user id. */
+  membersByUser: Index<MemberRecord>;
+  hooks: Collection<HookRecord>;
+  /** Key: project id. */
+  hooksByProject: Index<HookRecord>;
+}
+
+export async function openStore(folder: string): Promise<Store> {
+  const [users, tokens, namespaces, projects, members, hooks] = await Promise.all([
+    Collection.open<UserRecord>(join(folder, "users")),
+    Collection.open<TokenRecord>(join(folder, "tokens")),
+    Collection.open<NamespaceRecord>(join(folder, "namespaces")),
+    Collection.open<ProjectRecord>(join(folder, "projects")),
+    Collection.open<MemberRecord>(join(folder, "members")),
+    Collection.open<HookRecord>(join(folder, "hooks")),
+  ]);
+  return {
+    users,
+    usersByName: users.indexBy((user) => user.username.toLowerCase()),
+    tokens,
+    tokensByHash: tokens.indexBy((token) => token.hash),
+    tokensByUser: tokens.indexBy((token) => String(token.userId)),
+    namespaces,
+    namespacesByPath: namespaces.indexBy((namespace) => namespace.fullPath.toLowerCase()),
+    projects,
+    projectsByPath: projects.indexBy((project) => project.fullPath.toLowerCase()),
+    projectsByNamespace: projects.indexBy((project) => String(project.namespaceId)),
+    members,
+    membersBySource: members.indexBy((member) => `${member.source}:${member.sourceId}`),
+    membersByUser: members.indexBy((member) => String(member.userId)),
+    hooks,
+    hooksByProject: hooks.indexBy((hook) => String(hook.projectId)),
+  };
+}
