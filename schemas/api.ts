@@ -25,7 +25,9 @@ export interface TwinView {
   revision: string | null;
   /** Commit of what shall run. */
   desiredRevision: string | null;
+  /** Source key of what runs, or ran last, and of what shall run. */
   sourceKey: string | null;
+  desiredSourceKey: string | null;
   /** The runner has looked at the newest desired-state document. */
   applied: boolean;
   runId: string | null;

@@ -68,3 +68,10 @@ export function twinDefaults(from: {
   const wider = from.platform?.defaults ?? builtInDefaults;
   return { workspace: from.workspace?.workspace ?? wider.workspace, resources: wider.resources };
 }
+
+const hourMs = 3_600_000;
+
+/** No operation may hold up the others for ever; only `execute` may run without end. */
+export function defaultTimeoutMs(operation: string): number | undefined {
+  return operation === "execute" ? undefined : hourMs;
+}

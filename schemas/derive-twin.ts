@@ -4,6 +4,7 @@ import {
   defaultIntegrationLevel,
   defaultRestart,
   defaultRollout,
+  defaultTimeoutMs,
   type TwinDefaults,
 } from "./defaults.ts";
 import { isOperationName } from "./operation-name.ts";
@@ -48,15 +49,17 @@ const maxOperations = 50;
 export function deriveLifecycle(folder: string, scripts: readonly string[]): Record<string, OperationSpec> {
   const operations = [...scripts].filter(isOperationName).sort().slice(0, maxOperations);
   return Object.fromEntries(
-    operations.map((name) => [
-      name,
-      {
+    operations.map((name) => {
+      const timeoutMs = defaultTimeoutMs(name);
+      const operation: OperationSpec = {
         run: `lifecycle/${name}`,
         workingDir: twinFolder(folder),
+        ...(timeoutMs === undefined ? {} : { timeoutMs }),
         graceMs: defaultGraceMs,
         outputs: [],
-      },
-    ]),
+      };
+      return [name, operation];
+    }),
   );
 }
 

@@ -5,6 +5,7 @@ import {
   defaultIntegrationLevel,
   defaultRestart,
   defaultRollout,
+  defaultTimeoutMs,
   layerWorkspace,
   type TwinDefaults,
 } from "./defaults.ts";
@@ -64,7 +65,7 @@ function normaliseSpec(spec: DigitalTwin["spec"], options: NormaliseOptions): Tw
         : Object.fromEntries(
             Object.entries(spec.lifecycle).map(([name, operation]) => [
               name,
-              normaliseOperation(operation, folder),
+              normaliseOperation(name, operation, folder),
             ]),
           ),
     dependsOn: (spec.dependsOn ?? []).map((target) => fullTwinName(target, user)),
@@ -82,12 +83,13 @@ function normaliseSpec(spec: DigitalTwin["spec"], options: NormaliseOptions): Tw
   };
 }
 
-function normaliseOperation(operation: Operation, folder: string): OperationSpec {
+function normaliseOperation(name: string, operation: Operation, folder: string): OperationSpec {
   const { run, timeout, workingDir, grace, outputs } = operation;
+  const timeoutMs = timeout === undefined ? defaultTimeoutMs(name) : durationOr(timeout, 0);
   return {
     run: typeof run === "string" ? normalisePath(run) : [...run],
     workingDir: workingDir === undefined ? twinFolder(folder) : normalisePath(workingDir),
-    ...(timeout === undefined ? {} : { timeoutMs: durationOr(timeout, 0) }),
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
     graceMs: durationOr(grace, defaultGraceMs),
     outputs: (outputs ?? []).map(normalisePath),
   };

@@ -40,7 +40,7 @@ describe("a twin that says the least", () => {
         assets: [],
         environment: {},
         lifecycle: {
-          create: { run: "lifecycle/create", ...operation },
+          create: { run: "lifecycle/create", timeoutMs: 3_600_000, ...operation },
           execute: { run: "lifecycle/execute", ...operation },
         },
         dependsOn: [],
@@ -157,7 +157,13 @@ spec: { lifecycle: { execute: { run: lifecycle/execute } } }
         graceMs: 0,
         outputs: ["data/out", "results.csv"],
       },
-      "my_own-2": { run: "lifecycle/go", workingDir: "digital_twins/tank", graceMs: 10_000, outputs: [] },
+      "my_own-2": {
+        run: "lifecycle/go",
+        workingDir: "digital_twins/tank",
+        timeoutMs: 3_600_000,
+        graceMs: 10_000,
+        outputs: [],
+      },
     });
   });
 
@@ -192,7 +198,9 @@ spec: { lifecycle: { execute: { run: lifecycle/execute } } }
   });
 
   test("anchors and aliases repeat a value", () => {
-    const { lifecycle } = accepted("  lifecycle: { create: &op { run: lifecycle/go }, execute: *op }\n").spec;
+    const { lifecycle } = accepted(
+      "  lifecycle: { create: &op { run: lifecycle/go, timeout: 5m }, execute: *op }\n",
+    ).spec;
     expect(lifecycle["execute"]).toEqual(lifecycle["create"]);
   });
 

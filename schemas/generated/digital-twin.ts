@@ -224,7 +224,7 @@ export interface Operation {
    */
   run: string | string[];
   /**
-   * After this the operation is stopped and counts as timed out. Default: no limit. A whole number and a unit: ms, s, m, h or d; from 1s to 24d.
+   * After this the operation is stopped and counts as timed out. Default: 1h, and no limit for `execute`. A whole number and a unit: ms, s, m, h or d; from 1s to 24d.
    */
   timeout?: string;
   /**

@@ -43,12 +43,8 @@ export interface ObservedStateDocument {
      */
     waitingFor?: string[];
   }[];
-  /**
-   * @maxItems 100000
-   */
-  needs: Snapshot[];
-}
-export interface Snapshot {
-  project: string;
-  commit: string;
+  needs: {
+    project: string;
+    commit: string;
+  }[];
 }
