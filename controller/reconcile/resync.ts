@@ -1,0 +1,78 @@
+import pLimit from "p-limit";
+import { messageOf } from "#core/errors";
+import type { Logger } from "#core/logger";
+import type { Mirrors } from "../assets/mirrors.ts";
+import type { Forge, ForgeProject, WantedHook } from "../forge/forge.ts";
+import type { Tracked } from "./tracked.ts";
+
+// Questions to the host at the same time.
+const parallel = 16;
+
+export interface ResyncDeps {
+  forge: Forge;
+  mirrors: Mirrors;
+  tracked: Tracked;
+  logger: Logger;
+  hookFor(project: ForgeProject): WantedHook;
+  nudgeProject(path: string): void;
+}
+
+export interface ResyncResult {
+  projects: number;
+  added: number;
+  removed: number;
+  behind: number;
+  failed: number;
+}
+
+/**
+ * Compares what the host has with what was read last, and nudges what differs: heals every lost delivery. New projects
+ * get their hook. With `hooks`, those of known projects are looked after as well.
+ */
+export async function resync(
+  deps: ResyncDeps,
+  options: { hooks: boolean; signal?: AbortSignal },
+): Promise<ResyncResult> {
+  const { forge, tracked } = deps;
+  const listed = await forge.listProjects(tracked.group);
+  const shared = await Promise.all(
+    tracked.shared
+      .filter((path) => !listed.some((project) => project.path === path))
+      .map((path) => forge.project(path)),
+  );
+  const projects = [...listed, ...shared.filter((project) => project !== undefined)];
+  // A list may be cut short by a fault of the host: what is missing counts as gone only when the host says so.
+  const missing = tracked.projects.filter((known) => !projects.some(({ path }) => path === known.path));
+  const still = await Promise.all(missing.map((known) => forge.project(known.path)));
+  const gone = missing.filter((_, index) => still[index] === undefined);
+  for (const project of gone) deps.nudgeProject(project.path); // before it is forgotten: its twins are to be stopped
+  projects.push(...still.filter((project) => project !== undefined));
+
+  const { added } = await tracked.setProjects([...projects, ...gone]);
+  const isNew = new Set(added.map(({ path }) => path));
+  const limit = pLimit(parallel);
+  let behind = 0;
+  let failed = 0;
+  await Promise.all(
+    projects.map((project) =>
+      limit(async () => {
+        if (options.signal?.aborted || tracked.role(project.path).kind === "untracked") return;
+        try {
+          if (options.hooks || isNew.has(project.path))
+            await forge.ensureHook(project, deps.hookFor(project));
+          const [theirs, ours] = await Promise.all([forge.head(project), deps.mirrors.head(project)]);
+          if (theirs === ours && !isNew.has(project.path)) return;
+          behind += 1;
+          deps.nudgeProject(project.path);
+        } catch (error) {
+          failed += 1;
+          deps.logger.warn(
+            { project: project.path, err: messageOf(error) },
+            "could not be compared with the host",
+          );
+        }
+      }),
+    ),
+  );
+  return { projects: projects.length, added: added.length, removed: gone.length, behind, failed };
+}

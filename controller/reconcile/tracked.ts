@@ -1,0 +1,104 @@
+import { join } from "node:path";
+import { readJson, writeJsonAtomic } from "#core/atomic-file";
+import type { DataFolder } from "#core/data-folder";
+import type { PlatformDocument } from "#schemas/twin-spec";
+import type { ForgeProject } from "../forge/forge.ts";
+
+export type Role =
+  | { kind: "platform" }
+  | { kind: "shared" }
+  | { kind: "user"; user: string }
+  | { kind: "untracked" };
+
+/** Which projects the platform follows and what each is for; kept on disk, so that a start needs no answer of the host. */
+export class Tracked {
+  readonly group: string;
+  readonly #path: string;
+  #platform: PlatformDocument | undefined;
+  #projects = new Map<string, ForgeProject>();
+
+  private constructor(group: string, path: string) {
+    this.group = group;
+    this.#path = path;
+  }
+
+  static async open(group: string, data: DataFolder): Promise<Tracked> {
+    const tracked = new Tracked(group, join(data.root, "tracked.json"));
+    const saved = (await readJson(tracked.#path)) as
+      | { platform?: PlatformDocument; projects: ForgeProject[] }
+      | undefined;
+    tracked.#platform = saved?.platform;
+    tracked.#projects = new Map((saved?.projects ?? []).map((project) => [project.path, project]));
+    return tracked;
+  }
+
+  get platform(): PlatformDocument | undefined {
+    return this.#platform;
+  }
+
+  get projects(): ForgeProject[] {
+    return [...this.#projects.values()];
+  }
+
+  /** Shared-asset projects, in order of precedence. */
+  get shared(): string[] {
+    return this.#platform?.shared.map(({ project }) => project) ?? [`${this.group}/common`];
+  }
+
+  project(path: string): ForgeProject | undefined {
+    return this.#projects.get(path);
+  }
+
+  projectOf(user: string): ForgeProject | undefined {
+    return this.#projects.get(`${this.group}/${user}`);
+  }
+
+  role(path: string): Role {
+    if (path === `${this.group}/platform`) return { kind: "platform" };
+    if (this.shared.includes(path)) return { kind: "shared" };
+    const parent = path.slice(0, Math.max(0, path.lastIndexOf("/")));
+    if (parent !== this.group || !this.#projects.has(path)) return { kind: "untracked" };
+    return { kind: "user", user: path.slice(parent.length + 1) };
+  }
+
+  users(): { user: string; project: ForgeProject }[] {
+    return this.projects.flatMap((project) => {
+      const role = this.role(project.path);
+      return role.kind === "user" ? [{ user: role.user, project }] : [];
+    });
+  }
+
+  async setPlatform(platform: PlatformDocument | undefined): Promise<boolean> {
+    if (JSON.stringify(platform) === JSON.stringify(this.#platform)) return false;
+    this.#platform = platform;
+    await this.#save();
+    return true;
+  }
+
+  /** Returns what is new and what is gone. */
+  async setProjects(
+    projects: readonly ForgeProject[],
+  ): Promise<{ added: ForgeProject[]; removed: ForgeProject[] }> {
+    const next = new Map(projects.map((project) => [project.path, project]));
+    const added = projects.filter((project) => !this.#projects.has(project.path));
+    const removed = this.projects.filter((project) => !next.has(project.path));
+    const changed = JSON.stringify([...next.values()]) !== JSON.stringify(this.projects);
+    this.#projects = next;
+    if (changed) await this.#save();
+    return { added, removed };
+  }
+
+  async note(project: ForgeProject): Promise<void> {
+    const before = this.#projects.get(project.path);
+    if (JSON.stringify(before) === JSON.stringify(project)) return;
+    this.#projects.set(project.path, project);
+    await this.#save();
+  }
+
+  async #save(): Promise<void> {
+    await writeJsonAtomic(this.#path, {
+      ...(this.#platform ? { platform: this.#platform } : {}),
+      projects: this.projects,
+    });
+  }
+}

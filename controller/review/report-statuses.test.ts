@@ -1,0 +1,137 @@
+import { mkdtemp } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { dataFolder } from "#core/data-folder";
+import { desiredTwin } from "#planning/simulated-twin";
+import type { DesiredState, DesiredTwin } from "#schemas/desired-state";
+import type { ObservedState, ObservedTwin, Phase } from "#schemas/observed-state";
+import type { CommitStatus, Forge, ForgeProject } from "../forge/forge.ts";
+import { reportStatuses } from "./report-statuses.ts";
+import { statusesOf } from "./status-of.ts";
+
+const first = "1".repeat(40);
+const second = "2".repeat(40);
+const project: ForgeProject = { id: 1, path: "dtaas/user1", defaultBranch: "main", webUrl: "" };
+
+function desired(
+  revision: string,
+  twins: DesiredTwin[] = [desiredTwin("k", { revision })],
+  more: Partial<DesiredState> = {},
+): DesiredState {
+  const owner = { id: 1, path: "dtaas/user1" };
+  return {
+    version: 1,
+    user: "user1",
+    generation: 2,
+    writtenAt: "",
+    project: owner,
+    revision,
+    twins,
+    refused: [],
+    ...more,
+  };
+}
+
+function observed(phase: Phase, more: Partial<ObservedTwin> = {}, generation = 2): ObservedState {
+  const twin = { name: "tank", phase, since: "", restarts: 0, ...more };
+  return { version: 1, user: "user1", generation, observedAt: "", twins: [twin], needs: [] };
+}
+
+/** A host that remembers what it was told. */
+async function host(shown: CommitStatus[] = []) {
+  const sent: CommitStatus[] = [];
+  const forge = {
+    setStatus: (_project: ForgeProject, status: CommitStatus) => void sent.push(status),
+    listStatuses: () => shown,
+  } as unknown as Forge;
+  const data = dataFolder(await mkdtemp(join(tmpdir(), "report-")));
+  return { deps: { data, forge, publicUrl: "http://dtaas" }, sent };
+}
+
+test("each phase becomes the status that a reviewer expects", () => {
+  const stateFor = (phase: Phase) => statusesOf(desired(first), observed(phase), "")[0]?.state;
+  expect(
+    ["building", "starting", "live", "completed", "ready", "failed", "waiting"].map((phase) =>
+      stateFor(phase as Phase),
+    ),
+  ).toEqual(["running", "running", "success", "success", "success", "failed", "pending"]);
+});
+
+test("until the runner has seen the document the status is pending", () => {
+  expect(statusesOf(desired(first), observed("live", {}, 1), "")[0]).toMatchObject({
+    state: "pending",
+    description: "queued",
+  });
+});
+
+test("a broken spec names file, line and column, and what runs meanwhile", () => {
+  const diagnostics = [
+    {
+      code: "x",
+      severity: "error" as const,
+      file: "digital_twins/tank/dt.yaml",
+      line: 5,
+      column: 3,
+      message: "must not be",
+    },
+  ];
+  const twin = desiredTwin("k", { revision: first, brokenSince: { revision: second, diagnostics } });
+  const [status] = statusesOf(desired(second, [twin]), observed("live", { revision: first }), "");
+  expect(status).toMatchObject({
+    state: "failed",
+    description: "digital_twins/tank/dt.yaml:5:3: must not be - still runs 11111111",
+  });
+});
+
+test("a revision that gave way to the last good one has failed although the twin is live", () => {
+  const seen = observed("live", {
+    revision: first,
+    returnedFrom: { revision: second, reason: "port 80 is closed" },
+  });
+  const [status] = statusesOf(desired(second, [desiredTwin("k", { revision: second })]), seen, "");
+  expect(status).toMatchObject({ state: "failed", description: "port 80 is closed - returned to 11111111" });
+});
+
+test("only what is new is sent, with a link to the run", async () => {
+  const { deps, sent } = await host();
+  await reportStatuses(deps, project, desired(first), observed("starting", { runId: "r1" }));
+  await reportStatuses(deps, project, desired(first), observed("starting", { runId: "r1" }));
+  await reportStatuses(deps, project, desired(first), observed("live", { runId: "r1" }));
+  expect(sent.map(({ state }) => state)).toEqual(["running", "success"]);
+  expect(sent[0]).toMatchObject({
+    commit: first,
+    ref: "main",
+    name: "dtaas/tank",
+    targetUrl: "http://dtaas/api/v1/twins/user1/tank/runs/r1",
+  });
+});
+
+test("a status that a newer commit overtook is closed", async () => {
+  const { deps, sent } = await host();
+  await reportStatuses(deps, project, desired(first), observed("starting"));
+  await reportStatuses(deps, project, desired(second), observed("live"));
+  expect(sent.map(({ commit, state }) => [commit, state])).toEqual([
+    [first, "running"],
+    [first, "canceled"],
+    [second, "success"],
+  ]);
+});
+
+test("after a crash, what the host still shows as running is brought to its end", async () => {
+  const open: CommitStatus = {
+    commit: first,
+    ref: "main",
+    name: "dtaas/tank",
+    state: "running",
+    description: "starting",
+  };
+  const gone: CommitStatus = { ...open, name: "dtaas/removed" };
+  const foreign: CommitStatus = { ...open, name: "ci/test" };
+  const { deps, sent } = await host([open, gone, foreign]);
+  await reportStatuses(deps, project, desired(first), observed("live"), { verify: true });
+  expect(sent.map(({ name, state }) => [name, state])).toEqual([
+    ["dtaas/tank", "success"],
+    ["dtaas/removed", "canceled"],
+  ]);
+});
