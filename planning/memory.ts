@@ -32,6 +32,8 @@ export interface OpenRun {
   healthy?: boolean;
   /** For `terminate`: the execution it ends. */
   forRun?: string;
+  /** `terminate` was begun for it by the platform: that it ends, however well, is no completion. */
+  retiring?: boolean;
 }
 
 export interface KeyMemory {
@@ -76,7 +78,10 @@ export function isManaged(cause: RunCause): boolean {
 }
 
 export function rememberOpen(memory: TwinMemory, runId: string, run: OpenRun): TwinMemory {
-  return { ...memory, open: { ...memory.open, [runId]: { ...memory.open[runId], ...run } } };
+  const open = { ...memory.open, [runId]: { ...memory.open[runId], ...run } };
+  const retired = run.cause === "removal" && run.forRun !== undefined ? open[run.forRun] : undefined;
+  if (retired && run.forRun !== undefined) open[run.forRun] = { ...retired, retiring: true };
+  return { ...memory, open };
 }
 
 export function rememberStarted(
@@ -118,12 +123,13 @@ export function rememberEnded(
   }
   if (run.operation === "clean" && succeeded) return withKey(next, run.key, { ...before, created: false });
   if (run.operation !== "execute" || !isManaged(run.cause)) return next;
-  const planned = end.outcome === "stopped"; // stopped by us for a reason that is no fault of the twin's
+  // Stopped by us for a reason that is no fault of the twin's.
+  const planned = end.outcome === "stopped" || run.retiring === true;
   const failures = end.lastedMs >= steadyAfterMs && before.wasHealthy ? 1 : before.failuresInRow + 1;
   return withKey(next, run.key, {
     ...before,
     attempts: Math.max(before.attempts, run.attempt),
-    completed: succeeded,
+    completed: succeeded && !planned,
     wasHealthy: before.wasHealthy || succeeded,
     failuresInRow: succeeded || planned ? 0 : failures,
     lastEndedAtMs: end.nowMs,

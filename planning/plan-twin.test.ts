@@ -248,6 +248,33 @@ describe("a twin that is no longer wanted", () => {
   });
 });
 
+const terminating = { execute: {}, terminate: {} };
+
+function stoppedByTerminate(order: ("execute" | "terminate")[]): SimulatedTwin {
+  const twin = liveTwin("k1", { operations: terminating });
+  twin.desired = desiredTwin("k1", { operations: terminating, state: "stopped" });
+  twin.settle();
+  for (const name of order) {
+    twin.exit(twin.running(name)[0], 0);
+    twin.settle();
+  }
+  expect(twin.running()).toEqual([]);
+  return twin;
+}
+
+test.each([
+  ["execute", "terminate"],
+  ["terminate", "execute"],
+] as const)(
+  "a twin that terminate ended well, %s first, is started again when it is wanted again",
+  (...order) => {
+    const twin = stoppedByTerminate([...order]);
+    twin.desired = desiredTwin("k1", { operations: terminating });
+    twin.settle();
+    expect(twin.running()).toHaveLength(1);
+  },
+);
+
 describe("an operation that somebody asks for", () => {
   test("runs on a stopped twin, one at a time, oldest first", () => {
     const twin = new SimulatedTwin();

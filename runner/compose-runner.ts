@@ -3,6 +3,7 @@ import type { DataFolder } from "#core/data-folder";
 import type { Logger } from "#core/logger";
 import { redactSecrets } from "#core/redaction";
 import type { Engine } from "./engine/engine.ts";
+import type { RunnerMetrics } from "./metrics.ts";
 import { LogCollector } from "./runs/collect-log.ts";
 import { RunStore } from "./runs/run-store.ts";
 import { DesiredStore } from "./twins/desired-store.ts";
@@ -16,6 +17,7 @@ export interface RunnerParts {
   data: DataFolder;
   engine: Engine;
   logger: Logger;
+  metrics: RunnerMetrics;
   render: RenderWorkspace;
 }
 
@@ -39,6 +41,7 @@ export async function composeRunner(
   return {
     data,
     logger,
+    metrics: parts.metrics,
     engine,
     desired: new DesiredStore(data),
     memory: new MemoryStore(data),

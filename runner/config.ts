@@ -8,6 +8,8 @@ export interface RunnerConfig {
   networkPool: string;
   metricsPort: number | undefined;
   logLevel: string;
+  /** How this machine reaches package registries: proxies and pip settings, for builds only. */
+  registrySettings: NodeJS.ProcessEnv;
 }
 
 const settings = {
@@ -39,5 +41,6 @@ export function readRunnerConfig(environment: NodeJS.ProcessEnv = process.env): 
     networkPool: values.DTAAS_NETWORK_POOL ?? "",
     metricsPort: values.DTAAS_METRICS_PORT === undefined ? undefined : Number(values.DTAAS_METRICS_PORT),
     logLevel: values.DTAAS_LOG_LEVEL ?? "info",
+    registrySettings: environment,
   };
 }

@@ -29,6 +29,8 @@ export interface StartParts extends RunnerParts {
 }
 
 export interface RunningRunner {
+  /** Resolves when Redis answers. */
+  pingRedis(signal: AbortSignal): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -55,11 +57,25 @@ export async function startRunner(parts: StartParts): Promise<RunningRunner> {
   });
 
   const serial = new SerialByKey();
-  const reconcile = (user: string) => serial.run(user, () => reconcileUser(runner, user));
+  const { metrics } = parts;
+  const reconcile = (user: string) =>
+    serial.run(user, async () => {
+      const end = metrics.lookSeconds.startTimer();
+      await reconcileUser(runner, user).then(
+        () => end({ result: "done" }),
+        (error: unknown) => {
+          end({ result: "failed" });
+          throw error;
+        },
+      );
+    });
   const build = async (job: BuildJob) => {
+    const end = metrics.buildSeconds.startTimer();
     try {
       await parts.build(job, closing.signal);
+      end({ result: "built" });
     } catch (error) {
+      end({ result: "failed" });
       if (!closing.signal.aborted) await runner.images.noteFailure(job.hash, messageOf(error));
       throw error;
     } finally {
@@ -90,15 +106,29 @@ export async function startRunner(parts: StartParts): Promise<RunningRunner> {
       logger.error({ user, err: messageOf(error) }, "first look failed"),
     );
   }
-  const newsTimer = setInterval(() => void checkNews(runner).catch(() => undefined), newsCheckMs);
+  const newsTimer = setInterval(() => {
+    countTwins(runner);
+    void checkNews(runner).catch((error: unknown) =>
+      logger.warn({ err: messageOf(error) }, "could not look for news; tried again soon"),
+    );
+  }, newsCheckMs);
   const fullTimer = setInterval(() => {
-    runner.images.forgetPresent();
+    runner.images.forget();
+    void collectImages(runner, parts).catch((error: unknown) =>
+      logger.warn({ err: messageOf(error) }, "unused images could not be collected"),
+    );
     void everybody(runner)
       .then((all) => all.forEach(nudge))
       .catch(() => undefined);
   }, fullCheckMs);
 
   return {
+    async pingRedis(signal) {
+      const late = new Promise<never>((_resolve, reject) => {
+        signal.addEventListener("abort", () => reject(new Error("Redis does not answer")), { once: true });
+      });
+      await Promise.race([connections[0].ping(), late]);
+    },
     async close() {
       closing.abort();
       clearInterval(newsTimer);
@@ -126,6 +156,13 @@ async function everybody(runner: Runner): Promise<string[]> {
   return [...users];
 }
 
+function countTwins(runner: Runner): void {
+  runner.metrics.twins.reset();
+  for (const user of runner.published.users()) {
+    for (const { phase } of runner.published.get(user)?.twins ?? []) runner.metrics.twins.inc({ phase });
+  }
+}
+
 async function checkNews(runner: Runner): Promise<void> {
   const known = new Set(await runner.desired.users());
   for (const user of new Set([...known, ...runner.published.users()])) {
@@ -135,4 +172,21 @@ async function checkNews(runner: Runner): Promise<void> {
     const isBehind = desired ? applied?.generation !== desired.generation : (applied?.twins.length ?? 0) > 0;
     if (isBehind || requests.length > 0 || cancels.size > 0) runner.nudge(user);
   }
+}
+
+/** Images that no desired and no last good source refers to may go. */
+async function collectImages(runner: Runner, parts: StartParts): Promise<void> {
+  const keep = new Set<string>();
+  for (const user of await runner.desired.users()) {
+    for (const twin of (await runner.desired.get(user))?.twins ?? []) {
+      const fact = await runner.images.fact(twin.spec.workspace);
+      if (fact.state !== "unknown") keep.add(fact.hash);
+    }
+    for (const name of await runner.memory.twins(user)) {
+      const { lastGood } = await runner.memory.get(user, name);
+      const fact = lastGood && (await runner.images.fact(lastGood.source.spec.workspace));
+      if (fact && fact.state !== "unknown") keep.add(fact.hash);
+    }
+  }
+  await parts.collectImages(keep);
 }

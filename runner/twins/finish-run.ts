@@ -2,6 +2,7 @@ import { messageOf } from "#core/errors";
 import { rememberEnded } from "#planning/memory";
 import type { Outcome, RunManifest, RunOutcome, RunStage } from "#schemas/run";
 import type { Container } from "../engine/engine.ts";
+import { countRun } from "../metrics.ts";
 import { keepOutputs } from "../runs/keep-outputs.ts";
 import type { Ending, RunName } from "../runs/run-store.ts";
 import { layerId } from "./names.ts";
@@ -33,6 +34,7 @@ export async function finishRun(
       }),
     );
     await runner.runs.settleRequest(user, runId);
+    countRun(runner.metrics, outcome.outcome);
     runner.logger.info(
       { user, twin, run: runId, operation: manifest.operation, outcome: outcome.outcome },
       "run ended",

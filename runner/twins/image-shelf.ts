@@ -18,7 +18,10 @@ interface BuildFailure {
 }
 
 /** Turns a workspace description into what the engine builds. */
-export type RenderWorkspace = (workspace: WorkspaceImage, on: { baseImageId: string }) => ImageRecipe;
+export type RenderWorkspace = (
+  workspace: WorkspaceImage,
+  on: { baseImageId: string },
+) => Promise<ImageRecipe>;
 
 /** Which image belongs to a workspace description, and whether it is there. */
 export class ImageShelf {
@@ -26,6 +29,7 @@ export class ImageShelf {
   readonly #data: DataFolder;
   readonly #render: RenderWorkspace;
   #present = new Map<string, string>();
+  #recipes = new Map<string, Promise<ImageRecipe>>();
 
   constructor(images: Images, data: DataFolder, render: RenderWorkspace) {
     this.#images = images;
@@ -33,8 +37,15 @@ export class ImageShelf {
     this.#render = render;
   }
 
+  /** Templates do not change while this process lives, so each description is rendered once. */
   async recipe(workspace: WorkspaceImage): Promise<ImageRecipe> {
-    return this.#render(workspace, { baseImageId: await this.#images.base() });
+    const key = JSON.stringify(workspace);
+    const known = this.#recipes.get(key);
+    if (known) return await known;
+    const recipe = this.#images.base().then((baseImageId) => this.#render(workspace, { baseImageId }));
+    this.#recipes.set(key, recipe);
+    recipe.catch(() => this.#recipes.delete(key));
+    return await recipe;
   }
 
   async fact(workspace: WorkspaceImage): Promise<ImageFact> {
@@ -72,9 +83,10 @@ export class ImageShelf {
     await writeJsonAtomic(join(this.#data.builds, `${hash}.failed.json`), failure);
   }
 
-  /** Called now and then: images may have been removed by somebody. */
-  forgetPresent(): void {
+  /** Called now and then: images may have been removed, or the base image replaced, by somebody. */
+  forget(): void {
     this.#present = new Map();
+    this.#recipes = new Map();
   }
 
   async #failure(hash: string): Promise<BuildFailure | undefined> {

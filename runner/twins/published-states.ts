@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { readJson, writeJsonAtomic } from "#core/atomic-file";
 import type { DataFolder } from "#core/data-folder";
 import type { Status } from "#planning/status";
+import type { PinnedSnapshot } from "#schemas/desired-state";
 import { checkObservedState } from "#schemas/documents/check-documents";
 import type { ObservedState, ObservedTwin } from "#schemas/observed-state";
 import { listFolder } from "../runs/run-store.ts";
@@ -45,16 +46,19 @@ export class PublishedStates {
     user: string,
     generation: number,
     statuses: ReadonlyMap<string, Status>,
+    needs: readonly PinnedSnapshot[],
   ): Promise<{ isNew: boolean; nowReady: Set<string> }> {
     const before = this.#states.get(user);
     const now = new Date().toISOString();
     const twins = [...statuses].map(([name, status]) => observedTwin(name, status, before, now));
-    const isNew = before?.generation !== generation || JSON.stringify(before.twins) !== JSON.stringify(twins);
+    const isNew =
+      before?.generation !== generation ||
+      JSON.stringify([before.twins, before.needs]) !== JSON.stringify([twins, needs]);
     if (!isNew) return { isNew, nowReady: new Set() };
     const readyBefore = new Set(
       twins.map(({ name }) => `${user}/${name}`).filter((name) => this.isReady(name)),
     );
-    const state: ObservedState = { version: 1, user, generation, observedAt: now, twins };
+    const state: ObservedState = { version: 1, user, generation, observedAt: now, twins, needs: [...needs] };
     await writeJsonAtomic(join(this.#data.observed, `${user}.json`), state);
     this.#states.set(user, state);
     const nowReady = twins

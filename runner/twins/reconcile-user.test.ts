@@ -14,6 +14,7 @@ import { composeRunner } from "../compose-runner.ts";
 import type { Engine } from "../engine/engine.ts";
 import { createFakeEngine } from "../engine/fake/fake-engine.ts";
 import { type FakeRules, FakeWorld } from "../engine/fake/fake-world.ts";
+import { runnerMetrics } from "../metrics.ts";
 import { stopAll } from "../stop-all.ts";
 import { reconcileUser } from "./reconcile-user.ts";
 import type { Runner } from "./runner.ts";
@@ -86,7 +87,8 @@ async function startWorld(rules: FakeRules = {}, death?: Death) {
         data,
         engine: mortalEngine(createFakeEngine(world), mortal),
         logger,
-        render: (workspace) => ({ hash: `image-${workspace.template}`, dockerfile: "", files: {} }),
+        metrics: runnerMetrics(),
+        render: async (workspace) => ({ hash: `image-${workspace.template}`, dockerfile: "", files: {} }),
       },
       {
         nudge: () => void look(),

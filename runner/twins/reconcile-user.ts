@@ -4,6 +4,7 @@ import { restartKey } from "#planning/keys";
 import { pruneKeys } from "#planning/memory";
 import { planTwin } from "#planning/plan-twin";
 import type { Status } from "#planning/status";
+import type { PinnedSnapshot } from "#schemas/desired-state";
 import { applyStep, attach } from "./apply-step.ts";
 import { observeUser } from "./observe.ts";
 import type { Runner } from "./runner.ts";
@@ -52,7 +53,12 @@ export async function reconcileUser(runner: Runner, user: string): Promise<void>
         });
       }
     }
-    const { isNew, nowReady } = await runner.published.publish(user, desired?.generation ?? 0, statuses);
+    const { isNew, nowReady } = await runner.published.publish(
+      user,
+      desired?.generation ?? 0,
+      statuses,
+      neededSnapshots(facts),
+    );
     if (isNew) runner.tellController(user);
     if (nowReady.size > 0)
       for (const dependent of await runner.desired.dependents(nowReady)) runner.nudge(dependent);
@@ -101,6 +107,17 @@ async function forgetOldKeys(runner: Runner, user: string, fact: TwinFacts): Pro
   if (!fact.desired || fact.image.state === "unknown") return;
   const wanted = new Set([restartKey(fact.desired.sourceKey, fact.image.hash)]);
   await runner.memory.change(user, fact.name, (memory) => pruneKeys(memory, wanted));
+}
+
+/** Snapshots that last good sources and containers use, whatever the document says by now. */
+function neededSnapshots(facts: readonly TwinFacts[]): PinnedSnapshot[] {
+  const needed = facts.flatMap(({ desired, memory }) => {
+    const good = memory.lastGood?.source;
+    return [desired, good].flatMap((source) =>
+      source ? [source.own, ...(source.common ? [source.common] : [])] : [],
+    );
+  });
+  return [...new Map(needed.map((pinned) => [`${pinned.project} ${pinned.commit}`, pinned])).values()];
 }
 
 function firstProblem(

@@ -1,6 +1,7 @@
 import type { DataFolder } from "#core/data-folder";
 import type { Logger } from "#core/logger";
 import type { Engine } from "../engine/engine.ts";
+import type { RunnerMetrics } from "../metrics.ts";
 import type { LogCollector } from "../runs/collect-log.ts";
 import type { RunStore } from "../runs/run-store.ts";
 import type { DesiredStore } from "./desired-store.ts";
@@ -13,6 +14,7 @@ import type { PublishedStates } from "./published-states.ts";
 export interface Runner {
   data: DataFolder;
   logger: Logger;
+  metrics: RunnerMetrics;
   engine: Engine;
   desired: DesiredStore;
   memory: MemoryStore;

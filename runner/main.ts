@@ -1,0 +1,106 @@
+import { dataFolder } from "#core/data-folder";
+import { ActionNeededError } from "#core/errors";
+import { createLogger, type Logger } from "#core/logger";
+import { renderWorkspace } from "#templates/render-workspace";
+import { composeRunner } from "./compose-runner.ts";
+import { type RunnerConfig, readRunnerConfig } from "./config.ts";
+import { createDockerEngine } from "./engine/docker/docker-engine.ts";
+import { createImageBuilder } from "./images/build-image.ts";
+import { collectImages } from "./images/collect-images.ts";
+import { readMachineRegistries } from "./images/machine-registries.ts";
+import { runnerMetrics } from "./metrics.ts";
+import { serveProbes } from "./serve-probes.ts";
+import { startRunner } from "./start-runner.ts";
+import { stopAll } from "./stop-all.ts";
+
+const pingRedisDeadlineMs = 2_000;
+// An image that no twin refers to is kept this long, for whoever pushes the old packages again.
+const unusedImageAgeMs = 14 * 24 * 3_600_000;
+
+/** `runner/main.js` serves until SIGTERM; `runner/main.js --stop-all` ends every twin of this installation. */
+async function main(): Promise<void> {
+  const config = readRunnerConfig();
+  const logger = createLogger("runner", config.logLevel);
+  if (process.argv.includes("--stop-all")) return await stopEverything(config, logger);
+  await serve(config, logger);
+}
+
+async function serve(config: RunnerConfig, logger: Logger): Promise<void> {
+  const data = dataFolder(config.dataFolder);
+  const engine = engineOf(config, logger);
+  const metrics = runnerMetrics();
+  const { images } = engine;
+  const builder = createImageBuilder({
+    images,
+    data,
+    registries: () => readMachineRegistries(config.registrySettings),
+  });
+  const runner = await startRunner({
+    data,
+    redisUrl: config.redisUrl,
+    engine,
+    logger,
+    metrics,
+    render: renderWorkspace,
+    build: async ({ workspace }, signal) => void (await builder.ensure(workspace, signal)),
+    collectImages: async (keep) => {
+      const gone = await collectImages(images, { keep, minAgeMs: unusedImageAgeMs, nowMs: Date.now() });
+      if (gone.length > 0) logger.info({ images: gone.length }, "unused images removed");
+    },
+  });
+  const probes =
+    config.metricsPort === undefined
+      ? undefined
+      : await serveProbes(config.metricsPort, metrics.registry, {
+          engine: () => engine.ping(),
+          redis: () => runner.pingRedis(AbortSignal.timeout(pingRedisDeadlineMs)),
+        });
+  logger.info({ engine: engine.name, installation: config.installation }, "runner serves");
+  await untilStopped();
+  logger.info("stopping; twins go on");
+  await probes?.close();
+  await runner.close();
+}
+
+async function stopEverything(config: RunnerConfig, logger: Logger): Promise<void> {
+  const engine = engineOf(config, logger);
+  const nothing = () => undefined;
+  const runner = await composeRunner(
+    {
+      data: dataFolder(config.dataFolder),
+      engine,
+      logger,
+      metrics: runnerMetrics(),
+      render: renderWorkspace,
+    },
+    { nudge: nothing, wakeAt: nothing, requestBuild: nothing, tellController: nothing },
+  );
+  const { stopped } = await stopAll(runner);
+  logger.info({ stopped }, "all containers of this installation have ended");
+  await runner.logs.close();
+  await engine.close();
+}
+
+function engineOf(config: RunnerConfig, logger: Logger) {
+  const { installation, networkPool, dockerHost } = config;
+  return createDockerEngine({
+    installation,
+    networkPool,
+    dataFolder: dataFolder(config.dataFolder),
+    logger,
+    ...(dockerHost === undefined ? {} : { dockerHost }),
+  });
+}
+
+function untilStopped(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve());
+  });
+}
+
+main().catch((error: unknown) => {
+  const isKnown = error instanceof ActionNeededError;
+  const text = isKnown ? `${error.code}: ${error.message}${error.hint ? ` (${error.hint})` : ""}` : error;
+  createLogger("runner", "error").fatal(isKnown ? { code: error.code } : { err: error }, String(text));
+  process.exitCode = 1;
+});
