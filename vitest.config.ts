@@ -1,6 +1,7 @@
 import { defineConfig } from "vitest/config";
 
-const conditions = ["dtaas-source", "node", "module", "import", "default"];
+// Ours only: Vitest hands them on to Node.js, where "import" would make CommonJS packages load ES modules.
+const conditions = ["dtaas-source"];
 
 // Three projects by what they need: nothing, a daemon, or the whole platform.
 export default defineConfig({
@@ -13,14 +14,16 @@ export default defineConfig({
         extends: true,
         test: {
           name: "unit",
+          sequence: { groupOrder: 0 },
           include: ["{core,schemas,planning,controller,runner,templates,embedded,cli,test}/**/*.test.ts"],
-          exclude: ["**/*.integration.test.ts", "test/story/**", "**/node_modules/**"],
+          exclude: ["**/*.integration.test.ts", "test/story/**", "test/kills/**", "**/node_modules/**"],
         },
       },
       {
         extends: true,
         test: {
           name: "integration",
+          sequence: { groupOrder: 1 },
           include: ["**/*.integration.test.ts"],
           exclude: ["dist/**", "**/node_modules/**"],
           testTimeout: 60_000,
@@ -32,6 +35,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "story",
+          sequence: { groupOrder: 2 },
           include: ["test/story/**/*.test.ts"],
           testTimeout: 180_000,
           hookTimeout: 240_000,

@@ -83,6 +83,14 @@ export class RunStore {
     return { requests, cancels };
   }
 
+  /** A request that never becomes a run: it is kept with its outcome, for the history. */
+  async rejectRequest(run: RunName, outcome: RunOutcome): Promise<void> {
+    const request = await readJson(join(this.#data.requests, run.user, `${run.runId}.json`));
+    if (request !== undefined) await writeJsonAtomic(join(this.folder(run), "request.json"), request);
+    await this.writeOutcome(run, outcome);
+    await this.settleRequest(run.user, run.runId);
+  }
+
   async settleRequest(user: string, runId: string): Promise<void> {
     for (const kind of ["json", "cancel"]) {
       await rm(join(this.#data.requests, user, `${runId}.${kind}`), { force: true });

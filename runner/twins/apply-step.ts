@@ -38,8 +38,7 @@ export async function applyStep(runner: Runner, user: string, twin: string, step
       const now = new Date().toISOString();
       const { runId, outcome, reason } = step;
       const ended = { outcome, reason, finishedAt: now, stages: [], outputs: [], logTruncated: false };
-      await runner.runs.writeOutcome({ user, twin, runId }, ended);
-      await runner.runs.settleRequest(user, runId);
+      await runner.runs.rejectRequest({ user, twin, runId }, ended);
       return true;
     }
     case "remember-good":

@@ -1,0 +1,119 @@
+import { createParser, type EventSourceMessage } from "eventsource-parser";
+import { ActionNeededError, messageOf, TryLaterError } from "#core/errors";
+import type { Problem } from "#schemas/api";
+
+const answerMs = 30_000;
+const maxErrorBytes = 64 * 1024;
+
+/** The REST API of a platform, asked by one person. */
+export class ApiClient {
+  readonly url: string;
+  readonly #token: string;
+  readonly #signal: AbortSignal;
+
+  constructor(options: { url: string; token: string; signal: AbortSignal }) {
+    this.url = options.url;
+    this.#token = options.token;
+    this.#signal = options.signal;
+  }
+
+  /** The path is below `/api/v1`. Throws what `#send` throws. */
+  async get<T>(path: string): Promise<T> {
+    return (await (await this.#send("GET", path)).json()) as T;
+  }
+
+  async send<T>(method: "POST" | "PUT" | "DELETE", path: string, body?: unknown): Promise<T> {
+    return (await (await this.#send(method, path, body)).json()) as T;
+  }
+
+  /** The bytes of an answer as they come. */
+  async *read(path: string, accept = "*/*"): AsyncGenerator<Uint8Array> {
+    const response = await this.#send("GET", path, undefined, { Accept: accept });
+    for await (const chunk of response.body ?? []) yield chunk;
+  }
+
+  /** Server-Sent Events until the other side ends. Going on after a lost connection is the caller's part. */
+  async *events(path: string, lastId: string | undefined): AsyncGenerator<EventSourceMessage> {
+    const response = await this.#send("GET", path, undefined, {
+      Accept: "text/event-stream",
+      ...(lastId === undefined ? {} : { "Last-Event-ID": lastId }),
+    });
+    const waiting: EventSourceMessage[] = [];
+    const parser = createParser({ onEvent: (event) => waiting.push(event) });
+    const decoder = new TextDecoder();
+    for await (const chunk of response.body ?? []) {
+      parser.feed(decoder.decode(chunk, { stream: true }));
+      yield* waiting.splice(0);
+    }
+  }
+
+  /**
+   * Errors: the problem the platform answered as `ActionNeededError` with its code, `API_UNREACHABLE`, or
+   * `TryLaterError`.
+   */
+  async #send(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: Record<string, string> = { Accept: "application/json" },
+  ): Promise<Response> {
+    const isStream = headers["Accept"] !== "application/json";
+    const late = AbortSignal.timeout(answerMs);
+    let response: Response;
+    try {
+      response = await fetch(`${this.url}/api/v1${path}`, {
+        method,
+        redirect: "error", // the token is for this address only
+        headers: {
+          ...headers,
+          Authorization: `Bearer ${this.#token}`,
+          ...(body === undefined ? {} : { "Content-Type": "application/json" }),
+        },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        signal: isStream ? this.#signal : AbortSignal.any([this.#signal, late]),
+      });
+    } catch (error) {
+      if (this.#signal.aborted) throw error;
+      throw unreachable(this.url, error, late.aborted);
+    }
+    if (response.ok) return response;
+    throw await errorOf(response);
+  }
+}
+
+function unreachable(url: string, error: unknown, isLate: boolean): Error {
+  if (isLate) return new TryLaterError(`${url} does not answer`, { retryAfterMs: 5_000, cause: error });
+  const reason =
+    error instanceof Error && error.cause !== undefined ? messageOf(error.cause) : messageOf(error);
+  return new ActionNeededError("API_UNREACHABLE", `the platform at ${url} cannot be reached: ${reason}`, {
+    hint: "start it (npm start), or look at DTAAS_URL",
+    cause: error,
+  });
+}
+
+async function errorOf(response: Response): Promise<Error> {
+  const text = (await response.text()).slice(0, maxErrorBytes);
+  const problem = parseProblem(text);
+  if (!problem) {
+    return new ActionNeededError("ANSWER_ODD", `the answer ${response.status} is none of this platform's`, {
+      hint: "look at DTAAS_URL: it should be the address of the controller",
+    });
+  }
+  const { code, detail, hint, where, retryAfterMs } = problem;
+  if (retryAfterMs !== undefined) return new TryLaterError(detail, { retryAfterMs });
+  return new ActionNeededError(code, detail, {
+    ...(hint === undefined ? {} : { hint }),
+    ...(where === undefined ? {} : { where }),
+  });
+}
+
+function parseProblem(text: string): Problem | undefined {
+  try {
+    const problem = JSON.parse(text) as Partial<Problem> | null;
+    return typeof problem?.code === "string" && typeof problem.detail === "string"
+      ? (problem as Problem)
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}

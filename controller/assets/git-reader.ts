@@ -1,0 +1,178 @@
+import { isUtf8 } from "node:buffer";
+import { ActionNeededError, TryLaterError } from "#core/errors";
+import type { RepositoryTree, TreeEntry } from "#schemas/repository-tree";
+import { followLinks } from "./follow-links.ts";
+import { type GitEntry, listTree } from "./list-tree.ts";
+import type { Mirrors } from "./mirrors.ts";
+import { readBlobs } from "./read-blobs.ts";
+import { GitFailed } from "./run-git.ts";
+import { maxPathBytes } from "./tree-limits.ts";
+
+const readDeadlineMs = 60_000;
+const maxReadTogetherBytes = 64 * 1024 * 1024; // one readAll; documents are small, whoever wants more reads in parts
+
+/**
+ * A repository at one exact commit, listed once; nothing outside of this commit is ever seen. As a `RepositoryTree` it
+ * shows what a person would see after a checkout: links that stay inside are followed, everything odd is not there.
+ */
+export class GitReader implements RepositoryTree {
+  readonly projectId: number;
+  readonly commit: string;
+  /** Everything, parents before children, as Git lists it; a hostile tree may hold a name twice. */
+  readonly entries: readonly GitEntry[];
+  readonly #mirrors: Mirrors;
+  readonly #byPath = new Map<string, GitEntry>();
+  readonly #names = new Map<string, string[]>();
+  readonly #preloaded = new Map<string, Uint8Array>();
+  #targets = new Map<string, string>();
+
+  private constructor(mirrors: Mirrors, projectId: number, commit: string, entries: GitEntry[]) {
+    this.#mirrors = mirrors;
+    this.projectId = projectId;
+    this.commit = commit;
+    this.entries = entries;
+    for (const entry of entries) {
+      this.#byPath.set(entry.path, entry);
+      const slash = entry.path.lastIndexOf("/");
+      const parent = slash < 0 ? "" : entry.path.slice(0, slash);
+      const siblings = this.#names.get(parent);
+      if (siblings) siblings.push(entry.path.slice(slash + 1));
+      else this.#names.set(parent, [entry.path.slice(slash + 1)]);
+    }
+    for (const names of this.#names.values()) names.sort();
+  }
+
+  /**
+   * Lists the tree of a commit. `ActionNeededError("TREE_REFUSED")` for more entries than `maxTreeEntries` or names that
+   * are no UTF-8; `TryLaterError` when the mirror turns out to be broken (the next fetch builds it anew);
+   * `ActionNeededError("REVISION_NOT_FOUND")` when even a new mirror cannot be read at this commit.
+   */
+  static async open(
+    mirrors: Mirrors,
+    projectId: number,
+    commit: string,
+    signal?: AbortSignal,
+  ): Promise<GitReader> {
+    if (!/^[0-9a-f]{40,64}$/.test(commit)) {
+      throw new ActionNeededError("REVISION_NOT_FOUND", `${JSON.stringify(commit)} is not a commit id`);
+    }
+    try {
+      const repository = { git: mirrors.git, gitDir: mirrors.path(projectId) };
+      const reader = new GitReader(mirrors, projectId, commit, await listTree(repository, commit, signal));
+      await reader.#loadTargets(signal);
+      return reader;
+    } catch (error) {
+      if (error instanceof GitFailed) throw unreadable(mirrors, projectId, commit, error);
+      throw error;
+    }
+  }
+
+  /** The file or folder at this path; the id of the root is the commit's. */
+  entry(path: string): TreeEntry | undefined {
+    if (path === "") return { kind: "folder", executable: false, id: this.commit };
+    const found = this.#find(path);
+    if (found?.kind === "file") {
+      return { kind: "file", executable: found.executable, id: found.id, bytes: found.bytes };
+    }
+    return found?.kind === "folder" ? { kind: "folder", executable: false, id: found.id } : undefined;
+  }
+
+  /** Names of what lies directly in a folder, sorted; nothing for what is no folder. */
+  list(folder: string): readonly string[] {
+    const path = folder === "" ? "" : this.#find(folder)?.path;
+    return path === undefined ? [] : (this.#names.get(path) ?? []);
+  }
+
+  /** Where each link of the tree points, by the link's path; a target that is too long or no UTF-8 is left out. */
+  get linkTargets(): ReadonlyMap<string, string> {
+    return this.#targets;
+  }
+
+  /**
+   * The bytes of a file; `undefined` where there is no regular file. More than `maxBytes` is
+   * `ActionNeededError("FILE_TOO_LARGE")`.
+   */
+  async read(path: string, maxBytes: number): Promise<Uint8Array | undefined> {
+    return this.#preloaded.get(path) ?? (await this.readAll([path], maxBytes)).get(path);
+  }
+
+  /** Reads files together, so that `read` has them at hand; what is no regular file or too large is left out. */
+  async preload(paths: Iterable<string>, maxBytes: number, signal?: AbortSignal): Promise<void> {
+    const small = [...paths].filter((path) => (this.#find(path)?.bytes ?? 0) <= maxBytes);
+    for (const [path, bytes] of await this.readAll(small, maxBytes, signal)) this.#preloaded.set(path, bytes);
+  }
+
+  /** Like `read` for several files at the price of one; what is no regular file is left out. */
+  async readAll(
+    paths: Iterable<string>,
+    maxBytes: number,
+    signal?: AbortSignal,
+  ): Promise<Map<string, Uint8Array>> {
+    const files = new Map<string, GitEntry>();
+    for (const path of paths) {
+      const found = this.#find(path);
+      if (found?.kind !== "file") continue;
+      if (found.bytes > maxBytes) {
+        const message = `${path} has ${found.bytes} bytes, more than ${maxBytes}`;
+        throw new ActionNeededError("FILE_TOO_LARGE", message, {
+          where: { file: path },
+          hint: "Make it smaller.",
+        });
+      }
+      files.set(path, found);
+    }
+    try {
+      return await this.#contents(files, signal);
+    } catch (error) {
+      if (error instanceof GitFailed) throw unreadable(this.#mirrors, this.projectId, this.commit, error);
+      throw error;
+    }
+  }
+
+  #find(path: string): GitEntry | undefined {
+    const direct = this.#byPath.get(path);
+    if ((direct !== undefined && direct.kind !== "link") || this.#targets.size === 0) return direct;
+    const { path: end } = followLinks(path, {
+      kind: (at) => this.#byPath.get(at)?.kind,
+      target: (at) => this.#targets.get(at),
+    });
+    return end === undefined ? undefined : this.#byPath.get(end);
+  }
+
+  async #loadTargets(signal: AbortSignal | undefined): Promise<void> {
+    const links = this.entries.filter((entry) => entry.kind === "link" && entry.bytes <= maxPathBytes);
+    const contents = await this.#contents(new Map(links.map((link) => [link.path, link])), signal);
+    const readable = [...contents].filter(([, bytes]) => isUtf8(bytes));
+    this.#targets = new Map(readable.map(([path, bytes]) => [path, Buffer.from(bytes).toString("utf8")]));
+  }
+
+  async #contents(
+    files: Map<string, GitEntry>,
+    signal: AbortSignal | undefined,
+  ): Promise<Map<string, Uint8Array>> {
+    const ids = new Map([...files.values()].map((file) => [file.id, file.bytes]));
+    const total = [...ids.values()].reduce((sum, bytes) => sum + bytes, 0);
+    if (total > maxReadTogetherBytes) throw new RangeError(`${total} bytes are too many to read together`);
+    const deadline = AbortSignal.timeout(readDeadlineMs);
+    const blobs = new Map<string, Uint8Array>();
+    await readBlobs(
+      { git: this.#mirrors.git, gitDir: this.#mirrors.path(this.projectId) },
+      [...ids.keys()],
+      async (id, blob) => void blobs.set(id, await blob.all()),
+      signal ? AbortSignal.any([signal, deadline]) : deadline,
+    );
+    return new Map([...files].map(([path, file]) => [path, blobs.get(file.id) ?? new Uint8Array()]));
+  }
+}
+
+function unreadable(mirrors: Mirrors, projectId: number, commit: string, cause: GitFailed): Error {
+  if (cause.reason !== "exit") return new TryLaterError(cause.message, { retryAfterMs: 5_000, cause });
+  if (mirrors.suspect(projectId)) {
+    const message = "The mirror cannot be read at this commit and is built anew";
+    return new TryLaterError(message, { retryAfterMs: 1_000, cause });
+  }
+  return new ActionNeededError("REVISION_NOT_FOUND", `Commit ${commit} cannot be read`, {
+    hint: "It is not on the default branch any more, or its objects are damaged on the Git host.",
+    cause,
+  });
+}

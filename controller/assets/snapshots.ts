@@ -1,0 +1,182 @@
+import { randomBytes } from "node:crypto";
+import { chmod, mkdir, readdir, rename, rm, stat, utimes } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { syncFolder } from "#core/atomic-file";
+import { type DataFolder, snapshotPath } from "#core/data-folder";
+import { ActionNeededError, isSystemError } from "#core/errors";
+import type { PinnedSnapshot } from "#schemas/desired-state";
+import { checkLinks, checkListing, type TreeProblem } from "./check-listing.ts";
+import { GitReader } from "./git-reader.ts";
+import type { Mirrors } from "./mirrors.ts";
+import { syncFileSystem } from "./sync-file-system.ts";
+import { writeTree } from "./write-tree.ts";
+
+const leftover = /^\.(new|gone)-/; // unfinished or half removed; names of commits do not begin with a dot
+
+export interface SnapshotOnDisk extends PinnedSnapshot {
+  /** ISO 8601: when it was made or last asked for. */
+  usedAt: string;
+}
+
+/**
+ * Immutable checkouts, one per revision, at `snapshotPath(data, project, commit)`. One that is there is whole: it was
+ * built beside its place, flushed to disk and renamed. Git itself never writes files here, so no filter, attribute or
+ * hook of a repository has a say.
+ */
+export class Snapshots {
+  readonly #data: DataFolder;
+  readonly #mirrors: Mirrors;
+  readonly #making = new Map<string, Promise<string>>();
+
+  private constructor(data: DataFolder, mirrors: Mirrors) {
+    this.#data = data;
+    this.#mirrors = mirrors;
+  }
+
+  /** Makes the folder for snapshots and removes what a crash left half done. */
+  static async open(data: DataFolder, mirrors: Mirrors): Promise<Snapshots> {
+    await mkdir(data.snapshots, { recursive: true, mode: 0o700 });
+    await chmod(data.snapshots, 0o700); // inside everybody may write, so nobody else may come in
+    for (const project of await readdir(data.snapshots)) {
+      for (const name of await readdir(join(data.snapshots, project))) {
+        if (leftover.test(name)) {
+          await rm(join(data.snapshots, project, name), { recursive: true, force: true });
+        }
+      }
+    }
+    return new Snapshots(data, mirrors);
+  }
+
+  /**
+   * The folder of a revision, made when it is not there; calls for the same one share the work. The mirror must have
+   * the commit. A tree that may not be written is `ActionNeededError("TREE_REFUSED")` with the path at fault; see
+   * `GitReader.open` for what else can be wrong.
+   */
+  ensure(project: { id: number; path: string }, commit: string, signal?: AbortSignal): Promise<string> {
+    const path = snapshotPath(this.#data, project.path, commit);
+    const running = this.#making.get(path);
+    if (running) return running;
+    const making = this.#ensure(path, project, commit, signal).finally(() => this.#making.delete(path));
+    this.#making.set(path, making);
+    return making;
+  }
+
+  /** Every whole snapshot. */
+  async list(): Promise<SnapshotOnDisk[]> {
+    const found: SnapshotOnDisk[] = [];
+    for (const folder of await readdir(this.#data.snapshots)) {
+      for (const commit of await readdir(join(this.#data.snapshots, folder))) {
+        if (leftover.test(commit)) continue;
+        const about = await stat(join(this.#data.snapshots, folder, commit)).catch(() => undefined);
+        if (about)
+          found.push({ project: folder.replaceAll("+", "/"), commit, usedAt: about.mtime.toISOString() });
+      }
+    }
+    return found;
+  }
+
+  /** Removes one snapshot; from the first moment on nobody finds a half of it. */
+  async remove(project: string, commit: string): Promise<void> {
+    const path = snapshotPath(this.#data, project, commit);
+    const gone = join(dirname(path), `.gone-${commit}-${randomBytes(4).toString("hex")}`);
+    try {
+      await rename(path, gone);
+    } catch (error) {
+      if (isSystemError(error, "ENOENT")) return;
+      throw error;
+    }
+    await rm(gone, { recursive: true, force: true });
+  }
+
+  /** Removes every snapshot that is not in `keep` and was not asked for within `graceMs`. Resolves with what went. */
+  async sweep(keep: Iterable<PinnedSnapshot>, graceMs: number): Promise<PinnedSnapshot[]> {
+    const kept = new Set([...keep].map((one) => snapshotPath(this.#data, one.project, one.commit)));
+    const removed: PinnedSnapshot[] = [];
+    for (const { project, commit, usedAt } of await this.list()) {
+      if (kept.has(snapshotPath(this.#data, project, commit))) continue;
+      if (Date.now() - Date.parse(usedAt) < graceMs) continue;
+      await this.remove(project, commit);
+      removed.push({ project, commit });
+    }
+    return removed;
+  }
+
+  async #ensure(
+    path: string,
+    project: { id: number; path: string },
+    commit: string,
+    signal: AbortSignal | undefined,
+  ): Promise<string> {
+    if (await touch(path)) return path;
+    const reader = await GitReader.open(this.#mirrors, project.id, commit, signal);
+    refuseIfAny(checkListing(reader.entries));
+    refuseIfAny(checkLinks(reader.entries, reader.linkTargets));
+
+    const parent = dirname(path);
+    await mkdir(parent, { recursive: true });
+    await chmod(parent, 0o755);
+    const building = join(parent, `.new-${commit}-${randomBytes(4).toString("hex")}`);
+    try {
+      await writeTree({
+        reader,
+        repository: { git: this.#mirrors.git, gitDir: this.#mirrors.path(project.id) },
+        into: building,
+        previous: await this.#newest(project, commit),
+        ...(signal ? { signal } : {}),
+      });
+      await syncFileSystem(building);
+      await rename(building, path);
+      await syncFolder(parent);
+      return path;
+    } catch (error) {
+      await rm(building, { recursive: true, force: true });
+      if (isSystemError(error, "ENOTEMPTY") || isSystemError(error, "EEXIST")) return path; // somebody was faster
+      if (isSystemError(error, "ENOSPC")) {
+        throw new ActionNeededError("DISK_FULL", "There is no room for another snapshot", {
+          hint: `Make room on the disk that holds ${this.#data.snapshots}.`,
+          cause: error,
+        });
+      }
+      throw error;
+    }
+  }
+
+  /** The youngest other snapshot of the project: its unchanged files are linked instead of written again. */
+  async #newest(
+    project: { id: number; path: string },
+    commit: string,
+  ): Promise<{ folder: string; reader: GitReader } | undefined> {
+    const others = (await this.list()).filter((one) => one.project === project.path && one.commit !== commit);
+    const newest = others.sort((a, b) => a.usedAt.localeCompare(b.usedAt)).at(-1);
+    if (newest === undefined) return undefined;
+    try {
+      const reader = await GitReader.open(this.#mirrors, project.id, newest.commit);
+      return { folder: snapshotPath(this.#data, project.path, newest.commit), reader };
+    } catch {
+      return undefined; // no longer in the mirror; everything is written then
+    }
+  }
+}
+
+/** True when the snapshot is there; marks it as used now, so that a sweep at this moment spares it. */
+async function touch(path: string): Promise<boolean> {
+  try {
+    const now = new Date();
+    await utimes(path, now, now);
+    return true;
+  } catch (error) {
+    if (isSystemError(error, "ENOENT") || isSystemError(error, "ENOTDIR")) return false;
+    throw error;
+  }
+}
+
+function refuseIfAny(problems: TreeProblem[]): void {
+  const first = problems[0];
+  if (first === undefined) return;
+  const more = problems.length > 1 ? ` (and ${problems.length - 1} more like this)` : "";
+  const name = first.path === "" ? "" : `${JSON.stringify(first.path)}: `;
+  throw new ActionNeededError("TREE_REFUSED", `${name}${first.message}${more}`, {
+    where: first.path === "" ? {} : { file: first.path },
+    hint: first.hint,
+  });
+}

@@ -1,0 +1,53 @@
+import { createHash } from "node:crypto";
+import type { IncomingHttpHeaders } from "node:http";
+import type { Forge, ForgeUser } from "../forge/forge.ts";
+import { ExpiringCache } from "./expiring-cache.ts";
+
+const knownForMs = 60_000; // a revoked token is refused after at most this long
+const unknownForMs = 5_000; // a client that repeats a bad token does not reach the forge each time
+const maxTokens = 10_000;
+const tokenPattern = /^[\x21-\x7e]{1,512}$/; // longer ones are no tokens of any forge
+
+/** Who asks, with the token that proves it. The token is for the forge only. */
+export interface Caller {
+  user: ForgeUser;
+  token: string;
+}
+
+/** The bearer token of a request: `Authorization: Bearer <token>` or `PRIVATE-TOKEN: <token>`. */
+export function tokenOf(headers: IncomingHttpHeaders): string | undefined {
+  const bearer = /^bearer +(.+)$/i.exec(headers.authorization ?? "")?.[1]?.trim();
+  const single = headers["private-token"];
+  return bearer ?? (typeof single === "string" && single !== "" ? single : undefined);
+}
+
+/** Finds out who a token belongs to. Keeps hashes of tokens, never tokens. */
+export class Callers {
+  readonly #forge: Pick<Forge, "whoIs">;
+  readonly #known: ExpiringCache<ForgeUser | undefined>;
+
+  constructor(forge: Pick<Forge, "whoIs">, nowMs?: () => number) {
+    this.#forge = forge;
+    this.#known = new ExpiringCache({ maxEntries: maxTokens, ...(nowMs ? { nowMs } : {}) });
+  }
+
+  /** `undefined` for a token that is no good. `TryLaterError` when the forge cannot be asked. */
+  async find(token: string): Promise<Caller | undefined> {
+    if (!tokenPattern.test(token)) return undefined;
+    const user = await this.#known.get(
+      keyOf(token),
+      () => this.#forge.whoIs(token),
+      (found) => (found ? knownForMs : unknownForMs),
+    );
+    return user ? { user, token } : undefined;
+  }
+
+  /** True for a token that was good a moment ago, without asking the forge. */
+  isRemembered(token: string): boolean {
+    return this.#known.peek(keyOf(token)) !== undefined;
+  }
+}
+
+function keyOf(token: string): string {
+  return createHash("sha256").update(token).digest("hex");
+}

@@ -1,0 +1,20 @@
+import { expect, test } from "vitest";
+import { type Action, decide } from "./decide.ts";
+
+const actions: Action[] = ["identify", "see", "operate", "change-state", "delete", "administer"];
+
+test.each([
+  [0, "allowed hidden hidden hidden hidden denied"],
+  [10, "allowed hidden hidden hidden hidden denied"],
+  [20, "allowed allowed denied denied denied denied"],
+  [30, "allowed allowed allowed allowed denied denied"],
+  [40, "allowed allowed allowed allowed allowed denied"],
+  [50, "allowed allowed allowed allowed allowed denied"],
+])("level %i in the user's project and none in the platform's", (project, expected) => {
+  expect(actions.map((action) => decide(action, { project, platform: 0 })).join(" ")).toBe(expected);
+});
+
+test("a maintainer of the platform project may do everything, a developer of it nothing more", () => {
+  expect(actions.every((action) => decide(action, { project: 0, platform: 40 }) === "allowed")).toBe(true);
+  expect(decide("see", { project: 0, platform: 30 })).toBe("hidden");
+});

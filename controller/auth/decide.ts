@@ -1,0 +1,38 @@
+// Access levels of the forge, as GitLab counts them.
+export const accessLevels = { reporter: 20, developer: 30, maintainer: 40, owner: 50 } as const;
+
+/**
+ * What can be asked of a user's project or of the platform.
+ * - `identify`: who am I, what does the API offer; anybody with a good token;
+ * - `see`: twins, runs, logs, outputs and plans of one user;
+ * - `operate`: run and cancel operations; `change-state`: commit `state:`;
+ * - `delete`: take away what is kept of a user's twins;
+ * - `administer`: state of the platform itself.
+ */
+export type Action = "identify" | "see" | "operate" | "change-state" | "delete" | "administer";
+
+export interface Standing {
+  /** Level on the user's project, inherited memberships included; 0 for a stranger or where there is no project. */
+  project: number;
+  /** Level on the platform project; its maintainers administer. */
+  platform: number;
+}
+
+/** `hidden`: answer as if it were not there. */
+export type Decision = "allowed" | "denied" | "hidden";
+
+const neededLevel: Record<Exclude<Action, "identify" | "administer">, number> = {
+  see: accessLevels.reporter,
+  operate: accessLevels.developer,
+  "change-state": accessLevels.developer,
+  delete: accessLevels.maintainer,
+};
+
+/** The one decision about rights. Pure. */
+export function decide(action: Action, standing: Standing): Decision {
+  if (action === "identify") return "allowed";
+  if (standing.platform >= accessLevels.maintainer) return "allowed";
+  if (action === "administer") return "denied";
+  if (standing.project < accessLevels.reporter) return "hidden";
+  return standing.project >= neededLevel[action] ? "allowed" : "denied";
+}

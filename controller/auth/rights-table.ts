@@ -1,0 +1,83 @@
+/** How a request ends for somebody: it is done, refused (403), or answered as if nothing were there (404). */
+export type Answer = "yes" | "no" | "hidden";
+
+export interface RightsRow {
+  /** `METHOD /path`, below /api/v1. */
+  route: string;
+  says: string;
+  /** Roles are those in the user's project; the administrator is a maintainer of the platform project. */
+  stranger: Answer;
+  reporter: Answer;
+  developer: Answer;
+  maintainer: Answer;
+  administrator: Answer;
+}
+
+const everybody = answers("yes", "yes", "yes", "yes");
+const members = answers("hidden", "yes", "yes", "yes");
+const developers = answers("hidden", "no", "yes", "yes");
+const administrators = answers("no", "no", "no", "no");
+const run = "/twins/{user}/{twin}/runs/{id}";
+
+/**
+ * Who may do what, written down independently of the code that decides: a test walks every route with every role
+ * against it, and docs/rights.md is made from it.
+ */
+export const rightsTable: readonly RightsRow[] = [
+  { route: "GET /me", says: "who the token belongs to", ...everybody },
+  { route: "GET /twins", says: "list twins; only those that may be seen are listed", ...everybody },
+  { route: "GET /events", says: "phase changes; only of twins that may be seen", ...everybody },
+  { route: "GET /deliveries", says: "list deliveries; only of projects that may be seen", ...everybody },
+  { route: "GET /deliveries/{id}", says: "one delivery of the project", ...members },
+  { route: "GET /twins/{user}/{twin}", says: "one twin", ...members },
+  { route: "GET /users/{user}/plan", says: "what would be done now", ...members },
+  { route: "GET /twins/{user}/{twin}/runs", says: "history", ...members },
+  { route: `GET ${run}`, says: "one run", ...members },
+  { route: `GET ${run}/log`, says: "its log", ...members },
+  { route: `GET ${run}/outputs`, says: "list what it kept", ...members },
+  { route: `GET ${run}/outputs/{path}`, says: "one kept file", ...members },
+  { route: "POST /twins/{user}/{twin}/runs", says: "run an operation", ...developers },
+  { route: `POST ${run}/rerun`, says: "do a former run again", ...developers },
+  { route: `DELETE ${run}`, says: "cancel a run", ...developers },
+  {
+    route: "PUT /twins/{user}/{twin}/state",
+    says: "start or stop: a commit with the caller's own token, so the Git host decides, too",
+    ...developers,
+  },
+  { route: "GET /status", says: "state of the platform", ...administrators },
+];
+
+function answers(stranger: Answer, reporter: Answer, developer: Answer, maintainer: Answer) {
+  return { stranger, reporter, developer, maintainer, administrator: "yes" as const };
+}
+
+/** docs/rights.md. */
+export function rightsDocument(): string {
+  const word = { yes: "yes", no: "no (403)", hidden: "not there (404)" };
+  const rows = rightsTable.map(
+    (row) =>
+      `| \`${row.route}\` | ${row.says} | ${word[row.stranger]} | ${word[row.reporter]} | ${word[row.developer]} | ${word[row.maintainer]} | ${word[row.administrator]} |`,
+  );
+  return `# Who may do what
+
+The platform keeps no accounts and no passwords. Who you are is your personal access token of the Git host; what you
+may do is your role in a project there, inherited roles included.
+
+- Send the token as \`Authorization: Bearer <token>\` or \`PRIVATE-TOKEN: <token>\`. Without one, or with one that the Git
+  host does not know, the answer is 401.
+- The project of a user is \`<group>/<user>\`. A *stranger* is no member of it, or a guest.
+- An *administrator* is a maintainer or owner of \`<group>/platform\`.
+- What you may not see is answered as if it were not there (404). What you see and may not do is 403.
+- A token that was revoked is refused after at most 60 seconds; a role that was taken away ends after at most 30.
+- After 20 refused tokens from one address in a minute, further unknown tokens get 429. Tokens that are good go on.
+- \`/healthz\`, \`/readyz\`, \`/metrics\` and \`/api/v1/openapi.json\` need no token. They name no user and no twin. The
+  server listens on the loopback address unless it is told otherwise.
+
+Paths are below \`/api/v1\`. This table is made from \`controller/auth/rights-table.ts\`; a test walks every route with every
+role against it.
+
+| Route | What | Stranger | Reporter | Developer | Maintainer | Administrator |
+|---|---|---|---|---|---|---|
+${rows.join("\n")}
+`;
+}

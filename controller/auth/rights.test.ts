@@ -1,0 +1,91 @@
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { openApiDocument } from "#controller/http/openapi";
+import { packageRoot } from "#core/package-root";
+import { OpenApiChecker } from "#schemas/openapi-checker";
+import {
+  type ApiFixture,
+  desiredTwin,
+  manifestOf,
+  outcomeOf,
+  startApi,
+} from "../../test/fixtures/api-fixture.ts";
+import { type Answer, rightsDocument, rightsTable } from "./rights-table.ts";
+
+const roles = {
+  stranger: "stranger",
+  reporter: "reporter",
+  developer: "developer",
+  maintainer: "maintainer",
+  administrator: "admin",
+} as const;
+const id = "r0000000000000000a";
+const values: Record<string, string> = { user: "user1", twin: "tank", path: "a.txt" };
+let api: ApiFixture;
+
+beforeAll(async () => {
+  api = await startApi();
+  await api.desire("user1", [desiredTwin("tank")]);
+  await api.writeRun(manifestOf({ id, user: "user1", twin: "tank" }), outcomeOf());
+  api.deliveries.push({
+    id: "d1",
+    acceptedAt: "2026-01-01T00:00:00Z",
+    event: "push",
+    project: "dtaas/user1",
+    outcome: "applied",
+    reason: null,
+    finishedAt: null,
+    revision: null,
+    generation: null,
+  });
+});
+afterAll(async () => await api.close());
+
+test("the table names every route of the API, and nothing else", () => {
+  const described = new OpenApiChecker(openApiDocument("0"))
+    .operations()
+    .filter((operation) => operation !== "GET /openapi.json");
+  expect(rightsTable.map(({ route }) => route).sort()).toEqual(described.sort());
+});
+
+test("docs/rights.md is made from the table", async () => {
+  await expect(rightsDocument()).toMatchFileSnapshot(join(packageRoot, "docs/rights.md"));
+});
+
+test.each(rightsTable.flatMap((row) => Object.keys(roles).map((role) => [row.route, role, row] as const)))(
+  "%s as a %s",
+  async (route, role, row) => {
+    const expected: Answer = row[role as keyof typeof roles];
+    const status = await statusOf(route, roles[role as keyof typeof roles]);
+    if (expected === "hidden") expect(status).toBe(404);
+    else if (expected === "no") expect(status).toBe(403);
+    else expect([401, 403]).not.toContain(status);
+    if (expected === "yes" && !route.includes("{path}")) expect(status).not.toBe(404);
+  },
+);
+
+test.each(rightsTable.map(({ route }) => route))(
+  "%s without a token or with a bad one is refused",
+  async (route) => {
+    expect(await statusOf(route, undefined)).toBe(401);
+    expect(await statusOf(route, "no-such-token")).toSatisfy((status) => status === 401 || status === 429);
+  },
+);
+
+async function statusOf(route: string, who: string | undefined): Promise<number> {
+  const [method = "", template = ""] = route.split(" ");
+  const delivery = template.startsWith("/deliveries");
+  const path = template.replaceAll(/\{(\w+)\}/g, (_all, name: string) =>
+    name === "id" ? (delivery ? "d1" : id) : (values[name] ?? name),
+  );
+  const body = template.endsWith("/state")
+    ? { state: "running" }
+    : template.endsWith("/runs") && method === "POST"
+      ? { operation: "create" }
+      : undefined;
+  const response = await api.ask(who, method, path, body);
+  const { status } = response;
+  if (template !== "/events") await response.arrayBuffer();
+  else await response.body?.cancel();
+  return status;
+}

@@ -1,0 +1,41 @@
+import type { Caller } from "./caller.ts";
+import { type Action, accessLevels, type Decision, decide } from "./decide.ts";
+import type { Memberships } from "./memberships.ts";
+
+/** Asks the forge for the levels and `decide` for the decision. */
+export class Rights {
+  readonly #memberships: Pick<Memberships, "level">;
+  readonly #group: string;
+
+  constructor(memberships: Pick<Memberships, "level">, group: string) {
+    this.#memberships = memberships;
+    this.#group = group;
+  }
+
+  /** Where a user's repository is. */
+  projectOf(user: string): string {
+    return `${this.#group}/${user}`;
+  }
+
+  /** `project`: full path; `undefined` where only the platform is asked about. */
+  async decide(caller: Caller, action: Action, project: string | undefined): Promise<Decision> {
+    if (action === "identify") return decide(action, { project: 0, platform: 0 });
+    const platform = await this.#platformLevel(caller);
+    const isEnough = decide(action, { project: 0, platform }) === "allowed";
+    const level =
+      isEnough || project === undefined ? 0 : await this.#memberships.level(project, caller.user.id);
+    return decide(action, { project: level, platform });
+  }
+
+  async mayUser(caller: Caller, action: Action, user: string): Promise<boolean> {
+    return (await this.decide(caller, action, this.projectOf(user))) === "allowed";
+  }
+
+  async isAdministrator(caller: Caller): Promise<boolean> {
+    return (await this.#platformLevel(caller)) >= accessLevels.maintainer;
+  }
+
+  #platformLevel(caller: Caller): Promise<number> {
+    return this.#memberships.level(`${this.#group}/platform`, caller.user.id);
+  }
+}

@@ -1,0 +1,68 @@
+import { readConfig, type Setting } from "#core/read-config";
+
+export interface ControllerConfig {
+  dataFolder: string;
+  redisUrl: string;
+  httpHost: string;
+  httpPort: number;
+  /** Where people and the Git host reach this process. */
+  publicUrl: string;
+  forgeUrl: string;
+  forgeToken: string;
+  group: string;
+  /** From this the secrets of all hooks are derived. */
+  webhookSecret: string;
+  resyncSeconds: number;
+  logLevel: string;
+}
+
+const httpUrl = /^https?:\/\/[^\s]+[^/]$/;
+
+const settings = {
+  DTAAS_DATA: { required: true, says: "folder that controller and runner share" },
+  REDIS_URL: { required: true, pattern: /^(rediss?|unix):\/\//, says: "redis://[:password@]host:port" },
+  DTAAS_HTTP_HOST: { fallback: "127.0.0.1", says: "address to listen on" },
+  DTAAS_HTTP_PORT: { fallback: "8080", pattern: /^\d{1,5}$/, says: "a port number" },
+  DTAAS_PUBLIC_URL: { required: true, pattern: httpUrl, says: "http(s) URL without a slash at the end" },
+  DTAAS_FORGE_URL: {
+    required: true,
+    pattern: httpUrl,
+    says: "http(s) URL of GitLab without a slash at the end",
+  },
+  DTAAS_FORGE_TOKEN: {
+    required: true,
+    pattern: /^\S{10,}$/,
+    says: "access token of the platform's account, scope api",
+  },
+  DTAAS_FORGE_GROUP: { fallback: "dtaas", pattern: /^[\w.-]+(\/[\w.-]+)*$/, says: "path of a group" },
+  DTAAS_WEBHOOK_SECRET: {
+    required: true,
+    pattern: /^\S{32,}$/,
+    says: "at least 32 characters that nobody can guess",
+  },
+  DTAAS_RESYNC_SECONDS: { fallback: "30", pattern: /^[1-9]\d{0,3}$/, says: "seconds, 1 to 9999" },
+  DTAAS_LOG_LEVEL: {
+    fallback: "info",
+    pattern: /^(trace|debug|info|warn|error|silent)$/,
+    says: "a log level",
+  },
+} satisfies Record<string, Setting>;
+
+/** Reads and checks the settings; throws one `ActionNeededError("CONFIG_INVALID")` that names every problem. */
+export function readControllerConfig(environment: NodeJS.ProcessEnv = process.env): ControllerConfig {
+  const values = readConfig(settings, environment);
+  const text = (name: keyof typeof settings) => values[name] ?? "";
+  return {
+    dataFolder: text("DTAAS_DATA"),
+    redisUrl: text("REDIS_URL"),
+    httpHost: text("DTAAS_HTTP_HOST"),
+    httpPort: Number(text("DTAAS_HTTP_PORT")),
+    publicUrl: text("DTAAS_PUBLIC_URL"),
+    forgeUrl: text("DTAAS_FORGE_URL"),
+    forgeToken: text("DTAAS_FORGE_TOKEN"),
+    group: text("DTAAS_FORGE_GROUP"),
+    webhookSecret: text("DTAAS_WEBHOOK_SECRET"),
+    resyncSeconds: Number(text("DTAAS_RESYNC_SECONDS")),
+    logLevel: text("DTAAS_LOG_LEVEL"),
+  };
+}

@@ -1,0 +1,252 @@
+import { expect, test } from "vitest";
+import type { Forge, ForgeProject, WantedHook } from "./forge.ts";
+
+/** A Git host that the contract can be tried on; everything it makes gets a name of its own. */
+export interface ForgeStage {
+  forge: Forge;
+  /** The same forge as seen with a token that was never good. */
+  withBadToken: Forge;
+  /** A group that holds nothing but what the contract makes. */
+  group: string;
+  createProject(name: string): Promise<void>;
+  archiveProject(path: string): Promise<void>;
+  /** Writes files to `main` in one commit; resolves with its id. */
+  push(path: string, files: Record<string, string>): Promise<string>;
+  createUser(username: string): Promise<{ id: number; token: string }>;
+  addMember(path: string, username: string, accessLevel: number): Promise<void>;
+  revokeTokens(username: string): Promise<void>;
+  hooks(path: string): Promise<{ id: number; url: string; events: string[] }[]>;
+  /** Makes a hook that is not ours, or one of ours that somebody changed. */
+  addHook(path: string, url: string, events: string[]): Promise<void>;
+}
+
+const hook: WantedHook = {
+  url: "http://127.0.0.1:9/webhooks/gitlab?project=1",
+  token: "token-of-this-project",
+  signingToken: `whsec_${Buffer.alloc(32, 1).toString("base64")}`,
+};
+const developer = 30;
+
+/** What every adapter of `Forge` promises; register it inside a test file with a stage that is ready in `beforeAll`. */
+export function forgeContract(stage: () => ForgeStage): void {
+  let counter = 0;
+
+  async function freshProject(
+    files?: Record<string, string>,
+  ): Promise<{ project: ForgeProject; head: string }> {
+    counter += 1;
+    const path = `${stage().group}/contract-${counter}`;
+    await stage().createProject(path);
+    const head = files === undefined ? "" : await stage().push(path, files);
+    const project = await stage().forge.project(path);
+    if (project === undefined) throw new Error(`${path} was made and is not there`);
+    return { project, head };
+  }
+
+  test("projects of a group are listed, archived ones are not", async () => {
+    const { project: kept } = await freshProject({ a: "1" });
+    const { project: archived } = await freshProject({ a: "1" });
+    await stage().archiveProject(archived.path);
+    const listed = await stage().forge.listProjects(stage().group);
+    expect(listed.map(({ path }) => path)).toContain(kept.path);
+    expect(listed.map(({ path }) => path)).not.toContain(archived.path);
+    expect(listed.find(({ id }) => id === kept.id)).toEqual(kept);
+  });
+
+  test("a group that is not there is said to be missing", async () => {
+    await expect(stage().forge.listProjects(`${stage().group}-nowhere`)).rejects.toMatchObject({
+      code: "GROUP_NOT_FOUND",
+    });
+  });
+
+  test("a project that is not there is undefined", async () => {
+    expect(await stage().forge.project(`${stage().group}/nowhere`)).toBeUndefined();
+  });
+
+  test("the head follows pushes; an empty repository has none", async () => {
+    const { project } = await freshProject();
+    expect(project.defaultBranch).toBeUndefined();
+    expect(await stage().forge.head(project)).toBeUndefined();
+    const first = await stage().push(project.path, { a: "1" });
+    expect(await stage().forge.head(project)).toBe(first);
+    const filled = await stage().forge.project(project.path);
+    expect(filled?.defaultBranch).toBe("main");
+    const second = await stage().push(project.path, { a: "2" });
+    expect(await stage().forge.head(filled ?? project)).toBe(second);
+  });
+
+  test("a webhook is made once, kept, mended and freed of doubles; hooks of others stay", async () => {
+    const { project } = await freshProject({ a: "1" });
+    await stage().addHook(project.path, "http://127.0.0.1:9/somebody-else", ["push"]);
+    await stage().forge.ensureHook(project, hook);
+    const made = await stage().hooks(project.path);
+    expect(made.map(({ url }) => url).sort()).toEqual(["http://127.0.0.1:9/somebody-else", hook.url]);
+    expect(made.find(({ url }) => url === hook.url)?.events).toEqual(["push"]);
+    await stage().forge.ensureHook(project, hook);
+    expect(await stage().hooks(project.path)).toEqual(made);
+
+    await stage().addHook(project.path, hook.url, ["tag_push"]);
+    await stage().forge.ensureHook(project, hook);
+    expect(await stage().hooks(project.path)).toEqual(made);
+
+    const moved = { ...hook, url: "http://127.0.0.1:9/moved?project=1" };
+    await stage().forge.ensureHook(project, moved);
+    expect((await stage().hooks(project.path)).map(({ url }) => url).sort()).toEqual(
+      ["http://127.0.0.1:9/somebody-else", moved.url].sort(),
+    );
+  });
+
+  test("a webhook that somebody changed is as wanted again", async () => {
+    const { project } = await freshProject({ a: "1" });
+    await stage().addHook(project.path, hook.url, ["tag_push"]);
+    await stage().forge.ensureHook(project, hook);
+    const hooks = await stage().hooks(project.path);
+    expect(hooks).toHaveLength(1);
+    expect(hooks[0]).toMatchObject({ url: hook.url, events: ["push"] });
+  });
+
+  test("a commit status goes from pending to its end and is read back; a step back is no error", async () => {
+    const { project, head } = await freshProject({ a: "1" });
+    const status = { commit: head, ref: "main", name: "dtaas/incubator", description: "building" };
+    await stage().forge.setStatus(project, { ...status, state: "pending" });
+    await stage().forge.setStatus(project, {
+      ...status,
+      state: "running",
+      targetUrl: "http://127.0.0.1:9/run",
+    });
+    await stage().forge.setStatus(project, { ...status, state: "running" });
+    await stage().forge.setStatus(project, { ...status, state: "pending" });
+    await stage().forge.setStatus(project, { ...status, name: "dtaas/other", state: "success" });
+    await stage().forge.setStatus(project, {
+      ...status,
+      state: "failed",
+      description: "dt.yaml:3:5: unknown",
+    });
+    const listed = await stage().forge.listStatuses(project, head);
+    expect(listed.map(({ name, state }) => `${name} ${state}`).sort()).toEqual([
+      "dtaas/incubator failed",
+      "dtaas/other success",
+    ]);
+    expect(listed.find(({ name }) => name === "dtaas/incubator")).toMatchObject({
+      commit: head,
+      ref: "main",
+      description: "dt.yaml:3:5: unknown",
+    });
+  });
+
+  test("a status after a finished one counts as the newest", async () => {
+    const { project, head } = await freshProject({ a: "1" });
+    const status = { commit: head, ref: "main", name: "dtaas/incubator", description: "" };
+    await stage().forge.setStatus(project, { ...status, state: "failed" });
+    await stage().forge.setStatus(project, { ...status, state: "pending" });
+    await stage().forge.setStatus(project, { ...status, state: "success" });
+    const listed = await stage().forge.listStatuses(project, head);
+    expect(listed.map(({ state }) => state)).toEqual(["success"]);
+  });
+
+  test("a description that is too long is cut to 255 characters, also one of odd characters", async () => {
+    const { project, head } = await freshProject({ a: "1" });
+    const description = "🏭".repeat(300);
+    await stage().forge.setStatus(project, {
+      commit: head,
+      ref: "main",
+      name: "dtaas/x",
+      state: "success",
+      description,
+    });
+    const [status] = await stage().forge.listStatuses(project, head);
+    expect([...(status?.description ?? "")]).toHaveLength(255);
+  });
+
+  test("a status for a commit that is not there is refused by name, and none are listed for it", async () => {
+    const { project } = await freshProject({ a: "1" });
+    const commit = "1".repeat(40);
+    const status = { commit, ref: "main", name: "dtaas/x", state: "success" as const, description: "" };
+    await expect(stage().forge.setStatus(project, status)).rejects.toMatchObject({
+      code: "COMMIT_NOT_FOUND",
+    });
+    expect(await stage().forge.listStatuses(project, commit)).toEqual([]);
+  });
+
+  test("many statuses of one commit set at once all arrive", async () => {
+    const { project, head } = await freshProject({ a: "1" });
+    const names = Array.from({ length: 8 }, (_, n) => `dtaas/twin-${n}`);
+    await Promise.all(
+      names.map((name) =>
+        stage().forge.setStatus(project, {
+          commit: head,
+          ref: "main",
+          name,
+          state: "success",
+          description: "",
+        }),
+      ),
+    );
+    const listed = await stage().forge.listStatuses(project, head);
+    expect(listed.map(({ name }) => name).sort()).toEqual(names);
+  });
+
+  test("a token tells who somebody is until it is revoked; nonsense is nobody", async () => {
+    const user = await stage().createUser("contract-who");
+    expect(await stage().forge.whoIs(user.token)).toMatchObject({ id: user.id, username: "contract-who" });
+    await stage().revokeTokens("contract-who");
+    expect(await stage().forge.whoIs(user.token)).toBeUndefined();
+    for (const nonsense of ["", "nonsense", "a b", "line\nfeed", "é", "x".repeat(5000)]) {
+      expect(await stage().forge.whoIs(nonsense)).toBeUndefined();
+    }
+  });
+
+  test("access comes from the project and from its group; a stranger has none", async () => {
+    const { project } = await freshProject({ a: "1" });
+    const direct = await stage().createUser("contract-direct");
+    const inherited = await stage().createUser("contract-inherited");
+    const stranger = await stage().createUser("contract-stranger");
+    await stage().addMember(project.path, "contract-direct", developer);
+    await stage().addMember(stage().group, "contract-inherited", 20);
+    expect(await stage().forge.accessLevel(project, direct.id)).toBe(developer);
+    expect(await stage().forge.accessLevel(project, inherited.id)).toBe(20);
+    expect(await stage().forge.accessLevel(project, stranger.id)).toBe(0);
+  });
+
+  test("one file is changed by its owner; a change based on an old state is refused, a stranger's too", async () => {
+    const { project, head } = await freshProject({ "dt.yaml": "state: stopped\n", other: "1" });
+    const owner = await stage().createUser("contract-owner");
+    const stranger = await stage().createUser("contract-outsider");
+    await stage().addMember(project.path, "contract-owner", 40);
+    const change = { token: owner.token, file: "dt.yaml", content: "state: running\n", message: "Start it" };
+    const unrelated = await stage().push(project.path, { other: "2" });
+    const { commit } = await stage().forge.commitFile(project, { ...change, baseCommit: head });
+    expect(commit).not.toBe(unrelated);
+    expect(await stage().forge.head(project)).toBe(commit);
+    await expect(
+      stage().forge.commitFile(project, { ...change, content: "other\n", baseCommit: head }),
+    ).rejects.toMatchObject({ code: "FILE_CHANGED" });
+    await expect(
+      stage().forge.commitFile(project, { ...change, token: stranger.token, baseCommit: commit }),
+    ).rejects.toMatchObject({ name: "ActionNeededError" });
+    const made = await stage().forge.commitFile(project, { ...change, file: "new/file", baseCommit: commit });
+    expect(await stage().forge.head(project)).toBe(made.commit);
+  });
+
+  test("a refused token is said to be refused by everything that asks with it", async () => {
+    const { project, head } = await freshProject({ a: "1" });
+    const { withBadToken } = stage();
+    const refused = { code: "FORGE_TOKEN_REFUSED" };
+    await expect(withBadToken.listProjects(stage().group)).rejects.toMatchObject(refused);
+    await expect(withBadToken.project(project.path)).rejects.toMatchObject(refused);
+    await expect(withBadToken.head(project)).rejects.toMatchObject(refused);
+    await expect(withBadToken.listStatuses(project, head)).rejects.toMatchObject(refused);
+  });
+
+  test("git can fetch with what the forge gives", async () => {
+    const { project, head } = await freshProject({ a: "1" });
+    const access = stage().forge.gitAccess(project);
+    const authorization = `Basic ${Buffer.from(`${access.username}:${access.password}`).toString("base64")}`;
+    const advertised = await fetch(`${access.url}/info/refs?service=git-upload-pack`, {
+      headers: { authorization },
+    });
+    expect(advertised.status).toBe(200);
+    expect(await advertised.text()).toContain(head);
+    expect(access.url).not.toContain(access.password);
+  });
+}

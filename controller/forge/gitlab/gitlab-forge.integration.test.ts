@@ -1,0 +1,96 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { createLogger } from "#core/logger";
+import { type RunningForge, startForge } from "#embedded/forge/start-forge";
+import { type ForgeStage, forgeContract } from "../forge-contract.ts";
+import { GitLabForge } from "./gitlab-forge.ts";
+
+let running: RunningForge;
+let folder: string;
+let adminToken: string;
+let stage: ForgeStage;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "gitlab-forge-"));
+  running = await startForge({ dataFolder: folder, logger: createLogger("forge", "silent") });
+  const { admin } = running;
+  await admin.ensureUser({ username: "root", name: "Root", admin: true });
+  await admin.ensureUser({ username: "dtaas-bot", name: "DTaaS" });
+  await admin.ensureGroup("contract");
+  await admin.ensureMember("contract", "dtaas-bot", 40);
+  adminToken = await admin.ensureToken("root", "admin", ["api"]);
+  const token = await admin.ensureToken("dtaas-bot", "platform", ["api", "write_repository"]);
+  stage = {
+    forge: new GitLabForge({ url: `${running.url}/`, token }),
+    withBadToken: new GitLabForge({ url: running.url, token: "glpat-never-was-good" }),
+    group: "contract",
+    createProject: async (path) => void (await admin.ensureProject(path, { visibility: "private" })),
+    archiveProject: async (path) => void (await api("POST", `projects/${encodeURIComponent(path)}/archive`)),
+    push: async (path, files) => {
+      const project = `projects/${encodeURIComponent(path)}/repository`;
+      const actions = await Promise.all(
+        Object.entries(files).map(async ([file_path, content]) => {
+          const there = await fetch(
+            `${running.url}/api/v4/${project}/files/${encodeURIComponent(file_path)}?ref=main`,
+            {
+              headers: { "private-token": adminToken },
+            },
+          );
+          return { action: there.ok ? "update" : "create", file_path, content };
+        }),
+      );
+      const body = { branch: "main", commit_message: "change", actions };
+      return String((await api("POST", `${project}/commits`, body))["id"]);
+    },
+    createUser: async (username) => {
+      const user = await admin.ensureUser({ username, name: username });
+      return { id: user.id, token: await admin.ensureToken(username, "test", ["api"]) };
+    },
+    addMember: (path, username, accessLevel) => admin.ensureMember(path, username, accessLevel),
+    revokeTokens: async (username) => void (await admin.ensureToken(username, "test", ["api"])),
+    hooks: async (path) => {
+      const hooks = await api("GET", `projects/${encodeURIComponent(path)}/hooks`);
+      return (hooks as unknown as Record<string, unknown>[]).map((hook) => ({
+        id: Number(hook["id"]),
+        url: String(hook["url"]),
+        events: ["push", "tag_push", "merge_requests"].filter((event) => hook[`${event}_events`] === true),
+      }));
+    },
+    addHook: async (path, url, events) => {
+      const body = {
+        url,
+        push_events: events.includes("push"),
+        tag_push_events: events.includes("tag_push"),
+      };
+      await api("POST", `projects/${encodeURIComponent(path)}/hooks`, body);
+    },
+  };
+});
+
+afterAll(async () => {
+  await running.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function api(method: string, path: string, body?: unknown): Promise<Record<string, unknown>> {
+  const response = await fetch(`${running.url}/api/v4/${path}`, {
+    method,
+    headers: { "private-token": adminToken, "content-type": "application/json" },
+    body: body === undefined ? null : JSON.stringify(body),
+  });
+  if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
+  return (await response.json()) as Record<string, unknown>;
+}
+
+forgeContract(() => stage);
+
+test("a group of more than one page is listed whole", async () => {
+  await running.admin.ensureGroup("many");
+  await running.admin.ensureMember("many", "dtaas-bot", 40);
+  for (let n = 0; n < 105; n += 1)
+    await running.admin.ensureProject(`many/user${n}`, { visibility: "private" });
+  const listed = await stage.forge.listProjects("many");
+  expect(new Set(listed.map(({ path }) => path)).size).toBe(105);
+});

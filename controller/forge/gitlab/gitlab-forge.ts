@@ -1,0 +1,86 @@
+import type { CommitStatus, FileChange, Forge, ForgeProject, ForgeUser, WantedHook } from "../forge.ts";
+import { type GitLabClient, gitLabClient } from "./client.ts";
+import type { ConnectionOptions } from "./connection.ts";
+import { commitFile } from "./files.ts";
+import { ensureHook } from "./hooks.ts";
+import { findHead, findProject, listProjects } from "./projects.ts";
+import { listStatuses, setStatus } from "./statuses.ts";
+import { currentUser, findAccessLevel, looksLikeToken } from "./users.ts";
+
+const maxClients = 200; // callers whose clients are kept; the one not used longest goes first
+
+export interface GitLabForgeOptions {
+  /** Base URL such as `https://gitlab.example.org`, with a sub-path where GitLab has one. */
+  url: string;
+  /** Of the platform's own account: scope `api`, Maintainer in the tracked group. */
+  token: string;
+  connection?: ConnectionOptions;
+}
+
+/** GitLab as our Git host, through `@gitbeaker/rest`. */
+export class GitLabForge implements Forge {
+  readonly kind = "gitlab";
+  readonly #url: string;
+  readonly #token: string;
+  readonly #connection: ConnectionOptions;
+  readonly #own: GitLabClient;
+  readonly #clients = new Map<string, GitLabClient>();
+  readonly #writtenHooks = new Set<string>();
+
+  constructor(options: GitLabForgeOptions) {
+    this.#url = options.url.replace(/\/+$/, "");
+    this.#token = options.token;
+    this.#connection = options.connection ?? {};
+    this.#own = gitLabClient(this.#url, this.#token, this.#connection);
+  }
+
+  listProjects(group: string): Promise<ForgeProject[]> {
+    return listProjects(this.#own, group);
+  }
+
+  project(path: string): Promise<ForgeProject | undefined> {
+    return findProject(this.#own, path);
+  }
+
+  head(project: ForgeProject): Promise<string | undefined> {
+    return findHead(this.#own, project);
+  }
+
+  ensureHook(project: ForgeProject, hook: WantedHook): Promise<void> {
+    return ensureHook(this.#own, project, hook, this.#writtenHooks);
+  }
+
+  setStatus(project: ForgeProject, status: CommitStatus): Promise<void> {
+    return setStatus(this.#own, project, status);
+  }
+
+  listStatuses(project: ForgeProject, commit: string): Promise<CommitStatus[]> {
+    return listStatuses(this.#own, project, commit);
+  }
+
+  async whoIs(token: string): Promise<ForgeUser | undefined> {
+    return looksLikeToken(token) ? currentUser(this.#clientOf(token)) : undefined;
+  }
+
+  accessLevel(project: ForgeProject, userId: number): Promise<number> {
+    return findAccessLevel(this.#own, project, userId);
+  }
+
+  async commitFile(project: ForgeProject, change: FileChange): Promise<{ commit: string }> {
+    const { token, ...rest } = change;
+    return commitFile(this.#clientOf(token), project, rest);
+  }
+
+  gitAccess(project: ForgeProject): { url: string; username: string; password: string } {
+    return { url: `${this.#url}/${project.path}.git`, username: "oauth2", password: this.#token };
+  }
+
+  #clientOf(token: string): GitLabClient {
+    const client = this.#clients.get(token) ?? gitLabClient(this.#url, token, this.#connection);
+    this.#clients.delete(token);
+    this.#clients.set(token, client);
+    const [oldest] = this.#clients.keys();
+    if (this.#clients.size > maxClients && oldest !== undefined) this.#clients.delete(oldest);
+    return client;
+  }
+}

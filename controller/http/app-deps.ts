@@ -1,0 +1,38 @@
+import type { RequestHandler } from "express";
+import type { DataFolder } from "#core/data-folder";
+import type { Logger } from "#core/logger";
+import type { DeliveryView, PlanView, QueueLength } from "#schemas/api";
+import type { Forge } from "../forge/forge.ts";
+import type { ControllerMetrics } from "../metrics.ts";
+import type { ReadHeadFile } from "../requests/change-state.ts";
+
+/** Deliveries as the journal remembers them. */
+export interface DeliveryBook {
+  get(id: string): Promise<DeliveryView | undefined>;
+  /** Newest first. */
+  list(limit: number): Promise<DeliveryView[]>;
+}
+
+/** Everything the HTTP side needs from the rest of the controller. */
+export interface AppDeps {
+  version: string;
+  /** Group on the forge whose projects `<group>/<user>` are tracked. */
+  group: string;
+  data: DataFolder;
+  forge: Pick<Forge, "whoIs" | "project" | "accessLevel" | "commitFile">;
+  logger: Logger;
+  metrics: ControllerMetrics;
+  readHeadFile: ReadHeadFile;
+  nudgeUser: (user: string) => Promise<void>;
+  deliveries: DeliveryBook;
+  plan: (user: string) => Promise<PlanView>;
+  /** By queue name. */
+  queueLengths: () => Promise<Record<string, QueueLength>>;
+  lastResync: () => Date | undefined;
+  /** Resolves when Redis answers. */
+  pingRedis: () => Promise<void>;
+  /** Mounted before everything that reads bodies; answers `POST /webhooks/...`. */
+  webhooks?: RequestHandler;
+  /** Aborts when the process is to end: streams are closed. */
+  stopping: AbortSignal;
+}

@@ -1,0 +1,101 @@
+import express, { type Express, Router } from "express";
+import helmet from "helmet";
+import { ActionNeededError, messageOf } from "#core/errors";
+import { Callers } from "../auth/caller.ts";
+import { limitBadTokens } from "../auth/limit-bad-tokens.ts";
+import { Memberships } from "../auth/memberships.ts";
+import { requires } from "../auth/requires.ts";
+import { Rights } from "../auth/rights.ts";
+import type { OnUnreadable } from "../reading/json-file-cache.ts";
+import { type RunArchive, runArchive } from "../reading/run-archive.ts";
+import { type StoredDocuments, storedDocuments } from "../reading/stored-documents.ts";
+import { RequestBook } from "../requests/request-book.ts";
+import { type ApiRoute, expressPath } from "./api-route.ts";
+import type { AppDeps } from "./app-deps.ts";
+import { deliveryRoutes } from "./delivery-routes.ts";
+import { errorMiddleware } from "./error-middleware.ts";
+import { eventRoute } from "./event-route.ts";
+import { Streams } from "./event-stream.ts";
+import { logRoute } from "./log-route.ts";
+import { openApiDocument } from "./openapi.ts";
+import { platformRoutes } from "./platform-routes.ts";
+import { addProbeRoutes } from "./probe-routes.ts";
+import { requestLog, requestMetrics } from "./request-log.ts";
+import { runRoutes } from "./run-routes.ts";
+import { twinRoutes } from "./twin-routes.ts";
+
+export const apiBase = "/api/v1";
+const maxBodyBytes = 16 * 1024; // our bodies are one word long
+
+/** The controller's HTTP side, ready to listen. Starts nothing and keeps no state that is not on disk. */
+export function createApp(deps: AppDeps): Express {
+  const app = express();
+  const onUnreadable: OnUnreadable = (path, error) => {
+    deps.logger.error({ path, err: messageOf(error) }, "a document cannot be read; it is left out");
+  };
+  const documents = storedDocuments(deps.data, onUnreadable);
+  const runs = runArchive(deps.data, onUnreadable);
+  const callers = new Callers(deps.forge);
+  const memberships = new Memberships(deps.forge, deps.logger);
+  const rights = new Rights(memberships, deps.group);
+  app.disable("x-powered-by");
+  app.set("query parser", "simple"); // no nested objects out of a query
+  app.use(requestLog(deps.logger), requestMetrics(deps.metrics), helmet());
+  if (deps.webhooks) app.use(deps.webhooks);
+  addProbeRoutes(app, { ...deps, documents });
+
+  const api = Router();
+  const description = JSON.stringify(openApiDocument(deps.version));
+  api.get("/openapi.json", (_request, response) => {
+    response.type("application/json").send(description);
+  });
+  api.use(limitBadTokens(callers));
+  for (const route of apiRoutes(deps, { documents, runs, memberships, rights })) {
+    api[route.method](
+      expressPath(route.path),
+      (_request, response, next) => {
+        response.locals["route"] = `${apiBase}${route.path}`;
+        next();
+      },
+      requires({ callers, rights }, route.action, route.resource),
+      express.json({ limit: maxBodyBytes }),
+      route.handle,
+    );
+  }
+  app.use(apiBase, api);
+  app.use((request) => {
+    throw new ActionNeededError("NOT_FOUND", `there is nothing at ${request.method} ${request.path}`, {
+      hint: `what there is: ${apiBase}/openapi.json`,
+    });
+  });
+  app.use(errorMiddleware(deps.logger));
+  return app;
+}
+
+/** All routes below `/api/v1`, each with the right it asks for. */
+export function apiRoutes(
+  deps: AppDeps,
+  shared: { documents: StoredDocuments; runs: RunArchive; memberships: Memberships; rights: Rights },
+): ApiRoute[] {
+  const { data, forge, logger } = deps;
+  const { documents, runs, memberships, rights } = shared;
+  const streams = new Streams(deps.stopping, deps.metrics.openStreams);
+  const requests = new RequestBook({
+    data,
+    documents,
+    runs,
+    nudgeUser: deps.nudgeUser,
+    onNudgeFailed: (user, error) => {
+      logger.warn({ user, err: messageOf(error) }, "the runner could not be told; it will look by itself");
+    },
+  });
+  const state = { documents, forge, readHeadFile: deps.readHeadFile };
+  return [
+    ...platformRoutes({ ...deps, documents, rights, startedAt: new Date() }),
+    ...twinRoutes({ documents, runs, rights, memberships, state }),
+    ...runRoutes({ data, runs, requests }),
+    logRoute({ data, runs, streams }),
+    eventRoute({ data, documents, rights, streams }),
+    ...deliveryRoutes({ deliveries: deps.deliveries, documents, runs, rights }),
+  ];
+}

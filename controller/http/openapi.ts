@@ -1,0 +1,255 @@
+import { itemsOf, ref, schemas } from "./openapi-schemas.ts";
+
+interface Operation {
+  summary: string;
+  tags: string[];
+  parameters?: object[];
+  requestBody?: object;
+  responses: Record<string, object>;
+  security?: object[];
+}
+
+const problem = (description: string) => ({
+  description,
+  content: { "application/problem+json": { schema: ref("Problem") } },
+});
+const json = (description: string, schema: object) => ({
+  description,
+  content: { "application/json": { schema } },
+});
+const bodyAnswers = { "413": problem("The body is too large."), "415": problem("The body is no JSON.") };
+const body = (schema: object) => ({ required: true, content: { "application/json": { schema } } });
+const pathParameter = (name: string) => ({ name, in: "path", required: true, schema: { type: "string" } });
+const query = (name: string, description: string, schema: object = { type: "string" }) => ({
+  name,
+  in: "query",
+  description,
+  schema,
+});
+const many = { type: "array", items: { type: "string" } };
+const whole = { type: "integer", minimum: 1 };
+
+const answersToAll = {
+  "400": problem("The request cannot be read."),
+  "401": problem("No token, or one that the Git host does not know."),
+  "403": problem("Seen, but not allowed."),
+  "404": problem("Not there, or not to be seen."),
+  "429": problem("Too many."),
+  "500": problem("A fault of the platform; the request id is in its log."),
+  "502": problem("The Git host answers oddly."),
+  "503": problem("Try again later."),
+  "507": problem("The disk is full."),
+};
+
+/** An operation; parameters of the path are taken from it. */
+function operation(
+  path: string,
+  tag: string,
+  summary: string,
+  more: Omit<Operation, "summary" | "tags">,
+): Operation {
+  const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => pathParameter(name ?? ""));
+  const parameters = [...inPath, ...(more.parameters ?? [])];
+  return {
+    summary,
+    tags: [tag],
+    ...more,
+    ...(parameters.length === 0 ? {} : { parameters }),
+    responses: { ...more.responses, ...(more.requestBody ? bodyAnswers : {}), ...answersToAll },
+  };
+}
+
+const twin = "/twins/{user}/{twin}";
+const runs = `${twin}/runs`;
+const run = `${runs}/{id}`;
+
+const paths: Record<string, Record<string, Operation>> = {
+  "/openapi.json": {
+    get: {
+      summary: "This document.",
+      tags: ["platform"],
+      security: [],
+      responses: { "200": json("OpenAPI 3.1.", { type: "object", additionalProperties: true }) },
+    },
+  },
+  "/me": {
+    get: operation("/me", "platform", "Who the token belongs to.", {
+      responses: { "200": json("You.", ref("Me")) },
+    }),
+  },
+  "/status": {
+    get: operation("/status", "platform", "State of the platform, for its administrators.", {
+      responses: { "200": json("Counts, queues and ages.", ref("Status")) },
+    }),
+  },
+  "/users/{user}/plan": {
+    get: operation("/users/{user}/plan", "twins", "What would be done now for one user.", {
+      responses: { "200": json("By the last observation, with its age.", ref("Plan")) },
+    }),
+  },
+  "/twins": {
+    get: operation("/twins", "twins", "All twins the caller may see.", {
+      parameters: [
+        query("user", "Only of this user."),
+        query("phase", "Only in this phase; may be repeated.", many),
+        query("label", "Only with this label, as key=value; may be repeated, and all must match.", many),
+      ],
+      responses: { "200": json("Sorted by user and name.", itemsOf("Twin")) },
+    }),
+  },
+  [twin]: {
+    get: operation(twin, "twins", "One twin.", { responses: { "200": json("The twin.", ref("Twin")) } }),
+  },
+  [`${twin}/state`]: {
+    put: operation(
+      `${twin}/state`,
+      "twins",
+      "Commits `state:` to the twin's dt.yaml, with the caller's own token.",
+      {
+        requestBody: body({
+          type: "object",
+          required: ["state"],
+          properties: { state: { enum: ["running", "stopped"] } },
+        }),
+        responses: {
+          "200": json("What was committed.", ref("StateChange")),
+          "409": problem("The file cannot be changed, or has moved on."),
+          "422": problem("The Git host refused."),
+        },
+      },
+    ),
+  },
+  [runs]: {
+    get: operation(runs, "runs", "Runs of a twin, newest first.", {
+      parameters: [
+        query("limit", "At most this many; 20 unless told, 200 at most.", whole),
+        query("before", "Only runs older than the one with this id."),
+      ],
+      responses: { "200": json("Runs.", itemsOf("Run")) },
+    }),
+    post: operation(runs, "runs", "Runs an operation once.", {
+      requestBody: body({
+        type: "object",
+        required: ["operation"],
+        properties: { operation: { type: "string" } },
+      }),
+      responses: {
+        "202": json("Accepted, and on disk.", ref("AcceptedRun")),
+        "409": problem("Suspended or refused."),
+        "422": problem("The twin has no such operation."),
+      },
+    }),
+  },
+  [run]: {
+    get: operation(run, "runs", "One run with its manifest and outcome.", {
+      responses: { "200": json("The run.", ref("RunDetails")) },
+    }),
+    delete: operation(run, "runs", "Cancels a run.", {
+      responses: {
+        "202": json("The wish is on disk.", ref("Run")),
+        "409": problem("It has ended, or is kept up by the twin's state."),
+      },
+    }),
+  },
+  [`${run}/rerun`]: {
+    post: operation(
+      `${run}/rerun`,
+      "runs",
+      "Does a former run again: the same commit, image and environment.",
+      {
+        responses: {
+          "202": json("Accepted, and on disk.", ref("AcceptedRun")),
+          "409": problem("It never began, or the twin is suspended."),
+        },
+      },
+    ),
+  },
+  [`${run}/log`]: {
+    get: operation(`${run}/log`, "runs", "The log of a run, live with `follow` or as Server-Sent Events.", {
+      parameters: [
+        query("follow", "Go on until the run has ended.", { type: "boolean" }),
+        query("after", "Begin behind the line with this event id.", { type: "integer" }),
+        { name: "Last-Event-ID", in: "header", schema: { type: "string" }, description: "As `after`." },
+      ],
+      responses: {
+        "200": {
+          description: "Lines. An event's id is its offset; after the outcome comes one event `end`.",
+          content: {
+            "text/plain": { schema: { type: "string" } },
+            "application/x-ndjson": { schema: { type: "string" } },
+            "text/event-stream": { schema: { type: "string" } },
+          },
+        },
+        "406": problem("No such representation."),
+      },
+    }),
+  },
+  [`${run}/outputs`]: {
+    get: operation(`${run}/outputs`, "runs", "Files the run kept.", {
+      responses: { "200": json("Files.", itemsOf("Output")) },
+    }),
+  },
+  [`${run}/outputs/{path}`]: {
+    get: operation(`${run}/outputs/{path}`, "runs", "One kept file. The path may have several segments.", {
+      responses: {
+        "200": {
+          description: "Its bytes.",
+          content: { "application/octet-stream": { schema: { type: "string" } } },
+        },
+      },
+    }),
+  },
+  "/events": {
+    get: operation(
+      "/events",
+      "twins",
+      "Phase changes of the twins the caller may see, as Server-Sent Events.",
+      {
+        responses: {
+          "200": {
+            description: "First `ready`: list the twins after it and nothing is missed. Then `phase` events.",
+            content: { "text/event-stream": { schema: { type: "string" } } },
+          },
+        },
+      },
+    ),
+  },
+  "/deliveries": {
+    get: operation(
+      "/deliveries",
+      "deliveries",
+      "Webhook deliveries of projects the caller may see, newest first.",
+      {
+        parameters: [query("limit", "At most this many; 50 unless told, 500 at most.", whole)],
+        responses: { "200": json("Deliveries.", itemsOf("Delivery")) },
+      },
+    ),
+  },
+  "/deliveries/{id}": {
+    get: operation("/deliveries/{id}", "deliveries", "A delivery, its outcome, and the twins it concerns.", {
+      responses: { "200": json("The delivery.", ref("DeliveryDetails")) },
+    }),
+  },
+};
+
+/** The OpenAPI 3.1 document of everything below `/api/v1`. */
+export function openApiDocument(version: string) {
+  return {
+    openapi: "3.1.0",
+    info: {
+      title: "DTaaS",
+      version,
+      description: "Digital Twin as a Service. Rights are memberships on the Git host; see docs/rights.md.",
+    },
+    servers: [{ url: "/api/v1" }],
+    security: [{ bearer: [] }, { privateToken: [] }],
+    paths,
+    components: {
+      securitySchemes: {
+        bearer: { type: "http", scheme: "bearer", description: "A personal access token of the Git host." },
+        privateToken: { type: "apiKey", in: "header", name: "PRIVATE-TOKEN" },
+      },
+      schemas,
+    },
+  };
+}

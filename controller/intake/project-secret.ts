@@ -1,0 +1,32 @@
+import { hkdfSync } from "node:crypto";
+import { ActionNeededError } from "#core/errors";
+
+const minMasterBytes = 16; // shorter ones can be guessed
+const salt = "dtaas webhook secrets v1"; // a change makes every webhook be written anew
+
+/** What the Git host sends with, or signs, the deliveries of one project. */
+export interface ProjectSecret {
+  token: string;
+  /** `whsec_` and base64 of 32 bytes. */
+  signingToken: string;
+}
+
+/** The id that stands for the whole Git host: its system hook names no single project. */
+export const wholeHost = 0;
+
+/**
+ * The webhook secrets of one project, derived from the installation's master secret: nothing is stored, every project
+ * has its own, and none of them tells another. Throws `ActionNeededError("WEBHOOK_SECRET_TOO_SHORT")`.
+ */
+export function projectSecret(master: string, projectId: number): ProjectSecret {
+  if (Buffer.byteLength(master) < minMasterBytes) {
+    throw new ActionNeededError("WEBHOOK_SECRET_TOO_SHORT", "The webhook secret has fewer than 16 bytes", {
+      hint: "Make one: openssl rand -hex 32",
+    });
+  }
+  const derive = (what: string) => Buffer.from(hkdfSync("sha256", master, salt, `${what} ${projectId}`, 32));
+  return {
+    token: derive("token").toString("base64url"),
+    signingToken: `whsec_${derive("signing").toString("base64")}`,
+  };
+}

@@ -1,0 +1,65 @@
+import { ActionNeededError } from "#core/errors";
+import type { Deliveries } from "./deliveries.ts";
+import { parseBody } from "./parse-body.ts";
+import { type ProjectSecret, wholeHost } from "./project-secret.ts";
+import { type ForgeEvent, toEvent } from "./to-event.ts";
+import { toIntent } from "./to-intent.ts";
+import { type Headers, verifyDelivery } from "./verify-delivery.ts";
+
+/** One webhook call: nothing of it is trusted yet. */
+export interface IncomingDelivery {
+  headers: Headers;
+  /** As it came, at most `maxBodyBytes`. */
+  rawBody: Buffer;
+  /** Whose secret must fit: from the webhook's address; `wholeHost` for the system hook. */
+  projectId: number;
+}
+
+export interface ReceiveDeps {
+  /** `undefined` when no secret is configured: everything is refused then. */
+  secretOf(projectId: number): ProjectSecret | undefined;
+  deliveries: Deliveries;
+  /** Tells the workers about a project, soon; a nudge that is lost is made up for at the next start or resync. */
+  nudgeProject(path: string): void;
+}
+
+/**
+ * Verifies the bytes, then parses, then translates once, then journals, then nudges. 202: work follows; 200: nothing to
+ * do, or received before. Throws `ActionNeededError` (`DELIVERY_REFUSED`, `WEBHOOKS_NOT_CONFIGURED`, `BAD_REQUEST`,
+ * `DISK_FULL`) or `TryLaterError`; the delivery then never came.
+ */
+export async function receiveDelivery(
+  incoming: IncomingDelivery,
+  deps: ReceiveDeps,
+): Promise<{ status: 202 | 200; deliveryId: string }> {
+  const { headers, rawBody, projectId } = incoming;
+  verifyDelivery(headers, rawBody, deps.secretOf(projectId));
+  const event = toEvent(headers, parseBody(rawBody));
+  if (event.kind !== "ignored" && projectId !== wholeHost && event.projectId !== projectId) {
+    throw new ActionNeededError("DELIVERY_REFUSED", "The delivery is refused: it speaks of another project", {
+      hint: "Each project has a webhook of its own; remove the one that sent this and restart the platform.",
+    });
+  }
+  const intent = toIntent(event);
+  const { id, isNew } = await deps.deliveries.accept({
+    key: keyOf(headers),
+    projectId,
+    project: event.kind === "ignored" ? null : event.projectPath,
+    event: nameOf(event),
+    intent,
+  });
+  if (!isNew || intent.kind === "none") return { status: 200, deliveryId: id };
+  deps.nudgeProject(intent.project);
+  return { status: 202, deliveryId: id };
+}
+
+/** The host's id of the delivery. With a signature only the signed one counts, since the others can be changed. */
+function keyOf(headers: Headers): string | undefined {
+  const key = headers["webhook-signature"] === undefined ? headers["idempotency-key"] : headers["webhook-id"];
+  return typeof key === "string" && /^[A-Za-z0-9_-]{1,100}$/.test(key) ? key : undefined;
+}
+
+function nameOf(event: ForgeEvent): string {
+  if (event.kind !== "pushed") return event.kind;
+  return `pushed ${event.branch}${event.after === undefined ? " (deleted)" : ` ${event.after.slice(0, 8)}`}`;
+}

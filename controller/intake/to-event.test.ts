@@ -1,0 +1,114 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { toEvent } from "./to-event.ts";
+import { toIntent } from "./to-intent.ts";
+
+const zeros = "0".repeat(40);
+const before = "a".repeat(40);
+const after = "b".repeat(40);
+const pushHook = { "x-gitlab-event": "Push Hook" };
+const systemHook = { "x-gitlab-event": "System Hook" };
+
+function push(changes: Record<string, unknown> = {}, project: Record<string, unknown> = {}): unknown {
+  return {
+    object_kind: "push",
+    event_name: "push",
+    before,
+    after,
+    ref: "refs/heads/main",
+    checkout_sha: after,
+    user_username: "user1",
+    project_id: 7,
+    project: { id: 7, path_with_namespace: "dtaas/user1", default_branch: "main", ...project },
+    commits: [],
+    total_commits_count: 0,
+    ...changes,
+  };
+}
+
+test("a push says which branch of which project moved, and whether it is the default one", () => {
+  const event = toEvent(pushHook, push());
+  expect(event).toEqual({
+    kind: "pushed",
+    projectId: 7,
+    projectPath: "dtaas/user1",
+    branch: "main",
+    before,
+    after,
+    isDefaultBranch: true,
+    username: "user1",
+  });
+  expect(toIntent(event)).toEqual({ kind: "reconcile", project: "dtaas/user1" });
+});
+
+test("a push to another branch is understood and nothing is done", () => {
+  const event = toEvent(pushHook, push({ ref: "refs/heads/feature/x" }));
+  expect(event).toMatchObject({ kind: "pushed", branch: "feature/x", isDefaultBranch: false });
+  expect(toIntent(event)).toMatchObject({ kind: "none" });
+});
+
+test("a made and a deleted default branch have no commit before or after, and the project is looked at", () => {
+  const made = toEvent(pushHook, push({ before: zeros }));
+  expect(made).toMatchObject({ before: undefined, after });
+  const deleted = toEvent(pushHook, push({ after: zeros, checkout_sha: null }));
+  expect(deleted).toMatchObject({ before, after: undefined });
+  expect(toIntent(deleted).kind).toBe("reconcile");
+});
+
+test("when the host does not say which branch is the default one, the project is looked at", () => {
+  expect(toIntent(toEvent(pushHook, push({}, { default_branch: null }))).kind).toBe("reconcile");
+});
+
+test("a push that names two different projects is ignored", () => {
+  expect(toEvent(pushHook, push({ project_id: 8 }))).toMatchObject({ kind: "ignored" });
+});
+
+test.each([
+  ["project_create", "project-created"],
+  ["project_destroy", "project-removed"],
+  ["project_rename", "project-moved"],
+  ["project_transfer", "project-moved"],
+])("%s of the system hook is %s", (event_name, kind) => {
+  const body = {
+    event_name,
+    project_id: 9,
+    path_with_namespace: "dtaas/new",
+    old_path_with_namespace: "dtaas/old",
+  };
+  const event = toEvent(systemHook, body);
+  expect(event).toMatchObject({ kind, projectId: 9, projectPath: "dtaas/new" });
+  expect(toIntent(event)).toEqual({ kind: "reconcile", project: "dtaas/new" });
+});
+
+test.each([
+  ["a tag", pushHook, push({ ref: "refs/tags/v1" })],
+  ["an event we do not know", { "x-gitlab-event": "Emoji Hook" }, push()],
+  ["an event without a name", {}, push()],
+  ["a name that is there twice", { "x-gitlab-event": ["Push Hook", "Push Hook"] }, push()],
+  ["a body of another kind", pushHook, push({ object_kind: "tag_push" })],
+  [
+    "a body of another host",
+    pushHook,
+    { ref: "refs/heads/main", after, repository: { id: 1, full_name: "a/b" } },
+  ],
+  ["null fields", pushHook, push({ project: null })],
+  ["a path with control characters", pushHook, push({}, { path_with_namespace: "dtaas/\nuser1" })],
+  ["a path that leads elsewhere", pushHook, push({}, { path_with_namespace: "--upload-pack=x" })],
+  ["a commit that is none", pushHook, push({ after: "HEAD; rm -rf /" })],
+  ["a project id that is a text", pushHook, push({ project_id: "7" })],
+  ["a system event about something else", systemHook, { event_name: "user_create", user_id: 1 }],
+])("%s is ignored with a reason", (_title, headers, body) => {
+  const event = toEvent(headers, body);
+  expect(event).toMatchObject({ kind: "ignored", reason: expect.stringMatching(/./) });
+  expect(toIntent(event)).toMatchObject({ kind: "none", reason: expect.stringMatching(/./) });
+});
+
+test("whatever comes is an event and never an exception", () => {
+  const names = fc.constantFrom("Push Hook", "System Hook", "Note Hook", "");
+  fc.assert(
+    fc.property(names, fc.anything(), fc.dictionary(fc.string(), fc.anything()), (name, body, changes) => {
+      expect(toEvent({ "x-gitlab-event": name }, body).kind).toBeTypeOf("string");
+      expect(toEvent({ "x-gitlab-event": name }, push(changes)).kind).toBeTypeOf("string");
+    }),
+  );
+});

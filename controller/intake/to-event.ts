@@ -1,0 +1,77 @@
+import { messageOf } from "#core/errors";
+import { checkProjectEvent, checkPushEvent } from "#schemas/documents/check-documents";
+import type { Headers } from "./verify-delivery.ts";
+
+/** What a delivery says, in our words. Behind this nobody knows a Git host's field names. */
+export type ForgeEvent =
+  | {
+      kind: "pushed";
+      projectId: number;
+      projectPath: string;
+      branch: string;
+      /** Commit ids; `undefined` for a branch that was made or deleted by this push. */
+      before: string | undefined;
+      after: string | undefined;
+      /** `undefined` when the host does not say which branch is the default one. */
+      isDefaultBranch: boolean | undefined;
+      username: string | undefined;
+    }
+  | { kind: "project-created" | "project-removed"; projectId: number; projectPath: string }
+  | { kind: "project-moved"; projectId: number; projectPath: string; from: string | undefined }
+  | { kind: "ignored"; reason: string };
+
+const branchRef = /^refs\/heads\/(.+)$/s;
+const nothing = /^0+$/;
+
+/** Translates GitLab's delivery. Whatever it is, the answer is an event, never an exception. */
+export function toEvent(headers: Headers, body: unknown): ForgeEvent {
+  const name = headers["x-gitlab-event"];
+  try {
+    if (name === "Push Hook") return pushed(body);
+    if (name === "System Hook") return systemEvent(body);
+  } catch (error) {
+    return { kind: "ignored", reason: messageOf(error).slice(0, 300) };
+  }
+  const shown = typeof name === "string" ? JSON.stringify(name.slice(0, 60)) : "without a name";
+  return { kind: "ignored", reason: `an event ${shown} is nothing to us` };
+}
+
+function pushed(body: unknown): ForgeEvent {
+  const push = checkPushEvent(body);
+  if (push.project_id !== push.project.id) {
+    return { kind: "ignored", reason: "the push names two different projects" };
+  }
+  const branch = branchRef.exec(push.ref)?.[1];
+  if (branch === undefined) return { kind: "ignored", reason: "a push to something that is no branch" };
+  const defaultBranch = push.project.default_branch ?? undefined;
+  return {
+    kind: "pushed",
+    projectId: push.project_id,
+    projectPath: push.project.path_with_namespace,
+    branch,
+    before: commit(push.before),
+    after: commit(push.after),
+    isDefaultBranch: defaultBranch === undefined ? undefined : branch === defaultBranch,
+    username: push.user_username,
+  };
+}
+
+function systemEvent(body: unknown): ForgeEvent {
+  const event = checkProjectEvent(body);
+  const project = { projectId: event.project_id, projectPath: event.path_with_namespace };
+  switch (event.event_name) {
+    case "project_create":
+      return { kind: "project-created", ...project };
+    case "project_destroy":
+      return { kind: "project-removed", ...project };
+    case "project_rename":
+    case "project_transfer":
+      return { kind: "project-moved", ...project, from: event.old_path_with_namespace };
+    default:
+      return { kind: "ignored", reason: `a system event ${event.event_name} is nothing to us` };
+  }
+}
+
+function commit(id: string): string | undefined {
+  return nothing.test(id) ? undefined : id;
+}

@@ -1,0 +1,173 @@
+import { join } from "node:path";
+import { writeJsonAtomic } from "#core/atomic-file";
+import type { DataFolder } from "#core/data-folder";
+import { ActionNeededError } from "#core/errors";
+import { newRunId } from "#core/run-id";
+import { SerialByKey } from "#core/serial-by-key";
+import type { AcceptedRun, RunDetails } from "#schemas/api";
+import type { DesiredState, DesiredTwin, RunRequest } from "#schemas/desired-state";
+import { didYouMean } from "#schemas/suggest";
+import type { RunArchive } from "../reading/run-archive.ts";
+import { listFolder, type StoredDocuments } from "../reading/stored-documents.ts";
+
+/** Accepted and not begun, for one user; who asks for more is told to wait (429). */
+export const maxWaitingRequests = 1_000;
+
+export interface RequestBookDeps {
+  data: DataFolder;
+  documents: Pick<StoredDocuments, "desired">;
+  runs: Pick<RunArchive, "get">;
+  /** Tells the runner to look at this user. A lost nudge costs time only. */
+  nudgeUser: (user: string) => Promise<void>;
+  /** Called when a nudge failed: the request is on disk, and the runner's own timer finds it. */
+  onNudgeFailed: (user: string, error: unknown) => void;
+}
+
+/** Wishes to run something or to end it. Each is on disk before it is acknowledged, so a crash loses none. */
+export class RequestBook {
+  readonly #deps: RequestBookDeps;
+  readonly #serial = new SerialByKey();
+
+  constructor(deps: RequestBookDeps) {
+    this.#deps = deps;
+  }
+
+  /**
+   * Errors: `TWIN_NOT_FOUND`, `TWIN_REFUSED`, `TWIN_SUSPENDED`, `OPERATION_UNKNOWN`, `REQUESTS_TOO_MANY`.
+   */
+  async run(
+    wish: { user: string; twin: string; operation: string },
+    requestedBy: string,
+  ): Promise<AcceptedRun> {
+    const twin = runnableTwin(await this.#deps.documents.desired(wish.user), wish);
+    const known = Object.keys(twin.spec.lifecycle);
+    if (!known.includes(wish.operation)) {
+      const near = didYouMean(wish.operation, known);
+      const list = known.length === 0 ? "it has none" : `it has ${known.join(", ")}`;
+      throw new ActionNeededError(
+        "OPERATION_UNKNOWN",
+        `${wish.user}/${wish.twin} has no operation "${wish.operation}": ${list}`,
+        {
+          hint:
+            near ?? "operations are the scripts in the twin's lifecycle/ folder or spec.lifecycle in dt.yaml",
+        },
+      );
+    }
+    return await this.#accept({ ...wish, requestedBy });
+  }
+
+  /** Errors: those of `run`, `RUN_NOT_FOUND`, `RUN_NOT_REPEATABLE`. */
+  async rerun(wish: { user: string; twin: string; id: string }, requestedBy: string): Promise<AcceptedRun> {
+    const { user, twin, id } = wish;
+    const former = await this.#find(wish);
+    runnableTwin(await this.#deps.documents.desired(user), wish);
+    if (!former.manifest) {
+      throw new ActionNeededError(
+        "RUN_NOT_REPEATABLE",
+        `run ${id} never began, so there is nothing to repeat`,
+        {
+          hint: `run the operation itself: dtaas twin run ${user}/${twin} ${former.operation ?? "<operation>"}`,
+        },
+      );
+    }
+    return await this.#accept({
+      user,
+      twin,
+      operation: former.manifest.operation,
+      requestedBy,
+      rerunOf: id,
+    });
+  }
+
+  /** Asking twice is asking once. Errors: `RUN_NOT_FOUND`, `RUN_ENDED`, `RUN_KEPT_UP`. */
+  async cancel(wish: { user: string; twin: string; id: string }, requestedBy: string): Promise<RunDetails> {
+    const { user, twin, id } = wish;
+    const run = await this.#find(wish);
+    if (run.state === "ended") {
+      throw new ActionNeededError("RUN_ENDED", `run ${id} has ended already: ${run.outcome}`);
+    }
+    const isKeptUp = run.operation === "execute" && run.cause !== "request" && run.cause !== "rerun";
+    if (isKeptUp) {
+      throw new ActionNeededError(
+        "RUN_KEPT_UP",
+        `run ${id} is kept up because Git says ${user}/${twin} is running; it would only be started again`,
+        { hint: `stop the twin: dtaas twin stop ${user}/${twin}` },
+      );
+    }
+    const path = join(this.#deps.data.requests, user, `${id}.cancel`);
+    await writeJsonAtomic(path, {
+      version: 1,
+      runId: id,
+      requestedBy,
+      requestedAt: new Date().toISOString(),
+    });
+    this.#nudge(user);
+    return { ...run, cancelRequested: true };
+  }
+
+  async #find(wish: { user: string; twin: string; id: string }): Promise<RunDetails> {
+    const run = await this.#deps.runs.get(wish.user, wish.twin, wish.id);
+    if (run) return run;
+    throw new ActionNeededError("RUN_NOT_FOUND", `${wish.user}/${wish.twin} has no run ${wish.id}`, {
+      hint: `list its runs: dtaas twin history ${wish.user}/${wish.twin}`,
+    });
+  }
+
+  async #accept(wish: Omit<RunRequest, "version" | "runId" | "requestedAt">): Promise<AcceptedRun> {
+    const folder = join(this.#deps.data.requests, wish.user);
+    const id = await this.#serial.run(wish.user, async () => {
+      // The runner takes away what has ended; what is here waits or runs.
+      const waiting = (await listFolder(folder)).filter((name) => name.endsWith(".json")).length;
+      if (waiting >= maxWaitingRequests) {
+        throw new ActionNeededError(
+          "REQUESTS_TOO_MANY",
+          `${wish.user} has ${waiting} runs waiting; no more than ${maxWaitingRequests} are accepted`,
+          { hint: "wait for some to end, or cancel some" },
+        );
+      }
+      const runId = newRunId(Date.now());
+      const request: RunRequest = { version: 1, runId, requestedAt: new Date().toISOString(), ...wish };
+      await writeJsonAtomic(join(folder, `${runId}.json`), request);
+      return runId;
+    });
+    this.#nudge(wish.user);
+    return { id, user: wish.user, twin: wish.twin, operation: wish.operation };
+  }
+
+  /** Not waited for: the request is on disk, and a queue that is away for a while must not delay the answer. */
+  #nudge(user: string): void {
+    this.#deps.nudgeUser(user).catch((error: unknown) => this.#deps.onNudgeFailed(user, error));
+  }
+}
+
+function runnableTwin(desired: DesiredState | undefined, wish: { user: string; twin: string }): DesiredTwin {
+  const twin = desired?.twins.find((candidate) => candidate.name === wish.twin);
+  const full = `${wish.user}/${wish.twin}`;
+  if (twin?.suspend) {
+    throw new ActionNeededError(
+      "TWIN_SUSPENDED",
+      `${full} is suspended: the platform changes nothing about it`,
+      {
+        hint: "set `suspend: false` in its dt.yaml and push",
+      },
+    );
+  }
+  if (twin) return twin;
+  const refused = desired?.refused.find((candidate) => candidate.name === wish.twin);
+  const first = refused?.diagnostics[0];
+  if (first) {
+    const { file, line, column } = first;
+    throw new ActionNeededError(
+      "TWIN_REFUSED",
+      `${full} cannot run: ${file}:${line}:${column}: ${first.message}`,
+      {
+        where: { file, line, column },
+        hint: first.hint ?? "mend it and push",
+      },
+    );
+  }
+  const names = desired?.twins.map((candidate) => candidate.name) ?? [];
+  throw new ActionNeededError("TWIN_NOT_FOUND", `${wish.user} has no twin ${wish.twin}`, {
+    hint: didYouMean(wish.twin, names) ?? "list them: dtaas twin list",
+  });
+}

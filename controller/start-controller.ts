@@ -1,0 +1,254 @@
+import { chmod, mkdir } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { DataFolder } from "#core/data-folder";
+import { messageOf } from "#core/errors";
+import type { Logger } from "#core/logger";
+import { Nudges, startNudgeWorker } from "#core/queue/nudges";
+import { connectRedis } from "#core/redis";
+import { checkObservedJob, checkProjectJob } from "#schemas/documents/check-documents";
+import { type ObservedJob, type ProjectJob, queues, type UserJob } from "#schemas/jobs";
+import { maxDocumentBytes } from "#schemas/limits";
+import { Mirrors } from "./assets/mirrors.ts";
+import { readFileAt } from "./assets/read-file-at.ts";
+import { Snapshots } from "./assets/snapshots.ts";
+import type { ControllerConfig } from "./config.ts";
+import type { Forge, ForgeProject } from "./forge/forge.ts";
+import { createApp } from "./http/create-app.ts";
+import { webhookRoute } from "./http/webhook-route.ts";
+import { Deliveries } from "./intake/deliveries.ts";
+import { projectSecret } from "./intake/project-secret.ts";
+import { controllerMetrics } from "./metrics.ts";
+import { storedDocuments } from "./reading/stored-documents.ts";
+import { DesiredDocuments } from "./reconcile/desired-documents.ts";
+import { planView } from "./reconcile/plan-view.ts";
+import { pins, type ReconcileDeps, reconcileProject } from "./reconcile/reconcile-project.ts";
+import { resync } from "./reconcile/resync.ts";
+import { Tracked } from "./reconcile/tracked.ts";
+import { reportStatuses } from "./review/report-statuses.ts";
+
+// Users and projects worked on at the same time; most of the time they wait for the network or the disk.
+const projectsAtOnce = 8;
+const reportsAtOnce = 4;
+// A host that is down is asked again this often, with growing pauses; the resync finds what is left.
+const projectAttempts = 5;
+// How often hooks of projects that are known already are looked after, in resyncs.
+const resyncsPerHookCheck = 60;
+// A snapshot that nobody is pinned to is kept this long: a document that wants it may be on its way.
+const snapshotGraceMs = 10 * 60_000;
+
+export interface RunningController {
+  /** Where it listens. */
+  port: number;
+  close(): Promise<void>;
+}
+
+export interface ControllerParts {
+  config: ControllerConfig;
+  data: DataFolder;
+  forge: Forge;
+  logger: Logger;
+  version: string;
+  /** Names of the workspace templates that the runner can build. */
+  templates: readonly string[];
+}
+
+/** Puts the controller together and starts it; resolves when it listens. `close` ends it without losing anything. */
+export async function startController(parts: ControllerParts): Promise<RunningController> {
+  const { config, data, forge, logger } = parts;
+  for (const folder of [data.root, data.git, data.journal, data.desired, data.requests, data.reported]) {
+    await mkdir(folder, { recursive: true });
+  }
+  for (const folder of [data.git, data.journal, data.reported]) await chmod(folder, 0o700);
+  const metrics = controllerMetrics();
+  const redis = {
+    nudges: connectRedis(config.redisUrl, logger),
+    workers: connectRedis(config.redisUrl, logger),
+  };
+  const projects = new Nudges<ProjectJob>(redis.nudges, logger, {
+    queue: queues.project,
+    attempts: projectAttempts,
+  });
+  const users = new Nudges<UserJob>(redis.nudges, logger, { queue: queues.user });
+  const observedNudges = new Nudges<ObservedJob>(redis.nudges, logger, { queue: queues.observed });
+  const nudgeProject = (project: string) => projects.nudge(project, { project });
+  const stopping = new AbortController();
+
+  const mirrors = new Mirrors({ folder: data.git, git: {} });
+  const snapshots = await Snapshots.open(data, mirrors);
+  const tracked = await Tracked.open(config.group, data);
+  const desired = await DesiredDocuments.open(data);
+  const documents = storedDocuments(data, (path, error) =>
+    logger.error({ path, err: messageOf(error) }, "a document cannot be read"),
+  );
+  const deliveries = await Deliveries.open(data.journal, (error) =>
+    logger.warn(
+      { err: messageOf(error) },
+      "an outcome could not be journalled; that work is done once more after a restart",
+    ),
+  );
+  const hookFor = (project: ForgeProject) => ({
+    url: `${config.publicUrl}/webhooks/gitlab?project=${project.id}`,
+    ...projectSecret(config.webhookSecret, project.id),
+  });
+
+  const reconcileDeps: ReconcileDeps = {
+    forge,
+    mirrors,
+    snapshots,
+    tracked,
+    desired,
+    templates: parts.templates,
+    logger,
+    nudgeProject,
+    nudgeUser: (user) => users.nudge(user, { user }),
+  };
+  const report = async (user: string, options: { verify?: boolean } = {}) => {
+    const project = tracked.projectOf(user);
+    const wanted = desired.get(user);
+    if (!project || !wanted || isEmpty(wanted.revision)) return;
+    const { publicUrl } = config;
+    await reportStatuses(
+      { data, forge, publicUrl },
+      project,
+      wanted,
+      await documents.observed(user),
+      options,
+    );
+  };
+  const reconcile = async (path: string) => {
+    const upTo = deliveries.mark();
+    const end = metrics.reconcileSeconds.startTimer();
+    try {
+      const result = await reconcileProject(reconcileDeps, path);
+      end({ outcome: result.outcome });
+      deliveries.settle(path, { upTo, ...result, reason: result.summary });
+      const role = tracked.role(path);
+      if (role.kind === "user") observedNudges.nudge(role.user, { user: role.user });
+      logger.info({ project: path, ...result }, "project reconciled");
+    } catch (error) {
+      end({ outcome: "failed" });
+      throw error;
+    }
+  };
+  const workers = [
+    startNudgeWorker(
+      redis.workers,
+      logger,
+      { queue: queues.project, concurrency: projectsAtOnce, check: checkProjectJob },
+      ({ project }) => reconcile(project),
+    ),
+    startNudgeWorker(
+      redis.workers,
+      logger,
+      { queue: queues.observed, concurrency: reportsAtOnce, check: checkObservedJob },
+      ({ user }) => report(user),
+    ),
+  ];
+
+  let lastResync: Date | undefined;
+  let resyncs = 0;
+  const lookAtAll = async () => {
+    const hooks = resyncs % resyncsPerHookCheck === 0;
+    try {
+      const result = await resync(
+        { forge, mirrors, tracked, logger, hookFor, nudgeProject },
+        { hooks, signal: stopping.signal },
+      );
+      // The first look of a process also closes what a crash left open on the host.
+      if (resyncs === 0)
+        for (const { user } of tracked.users())
+          await quietly(logger, user, () => report(user, { verify: true }));
+      resyncs += 1;
+      lastResync = new Date();
+      const level = result.behind + result.added + result.removed > 0 ? "info" : "debug";
+      logger[level](result, "compared with the host");
+      await collectSnapshots();
+    } catch (error) {
+      logger.warn({ err: messageOf(error) }, "could not compare with the host; tried again soon");
+    }
+  };
+  const collectSnapshots = async () => {
+    const keep = desired.all().flatMap((document) => pins(document.twins));
+    for (const user of await documents.users()) keep.push(...((await documents.observed(user))?.needs ?? []));
+    const gone = await snapshots.sweep(keep, snapshotGraceMs);
+    if (gone.length > 0) logger.info({ snapshots: gone.length }, "unused snapshots removed");
+  };
+  const app = createApp({
+    version: parts.version,
+    group: config.group,
+    data,
+    forge,
+    logger,
+    metrics,
+    readHeadFile: async (project, file) => {
+      const commit = await mirrors.fetch(project, forge.gitAccess(project));
+      if (commit === undefined) return undefined;
+      const bytes = await readFileAt(
+        mirrors,
+        { projectId: project.id, commit, path: file },
+        maxDocumentBytes,
+      );
+      return bytes && { text: Buffer.from(bytes).toString("utf8"), commit };
+    },
+    nudgeUser: async (user) => users.nudge(user, { user }),
+    deliveries,
+    plan: async (user) => planView(user, desired.get(user), await documents.observed(user), Date.now()),
+    queueLengths: async () => {
+      const lengths = [projects.queue, users.queue, observedNudges.queue].map(async (queue) => {
+        const counts = await queue.getJobCounts("waiting", "active", "delayed", "failed", "prioritized");
+        const { waiting = 0, active = 0, delayed = 0, failed = 0, prioritized = 0 } = counts;
+        return [queue.name, { waiting: waiting + prioritized, active, delayed, failed }] as const;
+      });
+      return Object.fromEntries(await Promise.all(lengths));
+    },
+    lastResync: () => lastResync,
+    pingRedis: async () => void (await redis.nudges.ping()),
+    webhooks: webhookRoute({
+      secretOf: (projectId) => projectSecret(config.webhookSecret, projectId),
+      deliveries,
+      nudgeProject,
+    }),
+    stopping: stopping.signal,
+  });
+  const server = createServer(app);
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(config.httpPort, config.httpHost, () => resolve());
+  });
+  for (const path of deliveries.waitingProjects()) nudgeProject(path);
+  void lookAtAll();
+  const timer = setInterval(() => void lookAtAll(), config.resyncSeconds * 1000);
+  const address = server.address();
+
+  return {
+    port: typeof address === "object" && address !== null ? address.port : config.httpPort,
+    async close() {
+      stopping.abort();
+      clearInterval(timer);
+      await new Promise<void>((resolve) => {
+        server.close(() => resolve());
+        server.closeIdleConnections();
+      });
+      await Promise.all(workers.map((worker) => worker.close()));
+      await Promise.all([projects.close(), users.close(), observedNudges.close()]);
+      await deliveries.close();
+      redis.nudges.disconnect();
+      redis.workers.disconnect();
+    },
+  };
+}
+
+function isEmpty(revision: string): boolean {
+  return /^0+$/.test(revision);
+}
+
+async function quietly(logger: Logger, user: string, task: () => Promise<void>): Promise<void> {
+  try {
+    await task();
+  } catch (error) {
+    logger.warn(
+      { user, err: messageOf(error) },
+      "statuses could not be reported; the next change repeats it",
+    );
+  }
+}

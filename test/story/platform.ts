@@ -1,0 +1,410 @@
+import { execFile, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { chmod, cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
+import {
+  type ChildSettings,
+  controllerEnvironment,
+  forgeEnvironment,
+  forgeUrl,
+  httpUrl,
+  runnerEnvironment,
+} from "#cli/up/child-environments";
+import { access, ForgeAdmin } from "#cli/up/forge-admin";
+import { loadSecrets } from "#cli/up/secrets";
+import { packageRoot } from "#core/package-root";
+import { freePort } from "#embedded/processes/free-port";
+import { type RunningRedis, startRedis } from "#embedded/redis/start-redis";
+
+const run = promisify(execFile);
+const upDeadlineMs = 60_000;
+
+export interface Process {
+  pid: number;
+  /** As a crash does: no warning, nothing tidied up. Resolves when it is gone. */
+  kill(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface SeenTwin {
+  user: string;
+  name: string;
+  phase: string;
+  reason: string | null;
+  revision: string | null;
+  runId: string | null;
+  containerId: string | null;
+}
+
+/**
+ * The whole platform as its real processes on a data folder of its own: redis-server, embedded forge, controller and
+ * runner on the machine's Docker engine. For stories that a user would recognise, and for taking it apart.
+ */
+export class Platform {
+  readonly settings: ChildSettings;
+  readonly redis: RunningRedis;
+  readonly users: readonly string[];
+  readonly #forge: Process;
+  readonly #tokens = new Map<string, string>();
+  controller: Process | undefined;
+  runner: Process | undefined;
+
+  private constructor(
+    settings: ChildSettings,
+    redis: RunningRedis,
+    forge: Process,
+    users: readonly string[],
+  ) {
+    this.settings = settings;
+    this.redis = redis;
+    this.#forge = forge;
+    this.users = users;
+  }
+
+  static async start(options: { users: readonly string[] }): Promise<Platform> {
+    const folder = await mkdtemp(join(tmpdir(), "dtaas-story-"));
+    const secrets = await loadSecrets(folder);
+    const ports = { http: await freePort(), forge: await freePort(), metrics: await freePort() };
+    const redis = await startRedis({ folder: join(folder, "redis"), password: secrets.redisPassword });
+    const settings: ChildSettings = {
+      dataFolder: folder,
+      redisUrl: redis.url,
+      dockerHost: process.env["DOCKER_HOST"],
+      logLevel: "info",
+      secrets,
+      ports,
+      environment: process.env,
+    };
+    const forge = await startProcess(folder, "forge", "embedded/forge/main.js", forgeEnvironment(settings));
+    const platform = new Platform(settings, redis, forge, options.users);
+    await until(
+      "the forge answers",
+      async () => (await fetch(`${forgeUrl(ports)}/api/v4/metadata`)).status > 0,
+    );
+    await platform.#seed();
+    await Promise.all([platform.startController(), platform.startRunner()]);
+    return platform;
+  }
+
+  get apiUrl(): string {
+    return httpUrl(this.settings.ports);
+  }
+
+  get forgeUrl(): string {
+    return forgeUrl(this.settings.ports);
+  }
+
+  token(user: string): string {
+    return this.#tokens.get(user) ?? "";
+  }
+
+  async startController(): Promise<void> {
+    const { dataFolder, ports } = this.settings;
+    this.controller = await startProcess(
+      dataFolder,
+      "controller",
+      "controller/main.js",
+      controllerEnvironment(this.settings),
+    );
+    await until("the controller is ready", () => answers(`${httpUrl(ports)}/readyz`));
+  }
+
+  async startRunner(): Promise<void> {
+    const { dataFolder, ports } = this.settings;
+    this.runner = await startProcess(
+      dataFolder,
+      "runner",
+      "runner/main.js",
+      runnerEnvironment(this.settings),
+    );
+    await until("the runner is ready", () => answers(`http://127.0.0.1:${ports.metrics}/readyz`));
+  }
+
+  /** Everything ends, the containers of this installation too, and the data folder is removed. */
+  async close(): Promise<void> {
+    await this.controller?.stop();
+    await this.runner?.stop();
+    await run(process.execPath, [join(packageRoot, "dist/runner/main.js"), "--stop-all"], {
+      env: runnerEnvironment(this.settings),
+    });
+    await this.#forge.stop();
+    await this.redis.stop();
+    const filter = `label=dtaas.installation=${this.settings.secrets.installation}`;
+    for (const [kind, remove] of [
+      [
+        ["ps", "-aq"],
+        ["rm", "-f"],
+      ],
+      [
+        ["volume", "ls", "-q"],
+        ["volume", "rm", "-f"],
+      ],
+    ] as const) {
+      const { stdout } = await run("docker", [...kind, "--filter", filter]);
+      for (const id of stdout.split("\n").filter(Boolean)) await run("docker", [...remove, id]);
+    }
+    await rm(this.settings.dataFolder, { recursive: true, force: true });
+  }
+
+  /** A clone of a user's repository, made by git as the user would. */
+  async clone(user: string): Promise<Clone> {
+    const folder = await mkdtemp(join(tmpdir(), `dtaas-clone-${user}-`));
+    const url = new URL(`${this.forgeUrl}/dtaas/${user}.git`);
+    url.username = user;
+    url.password = this.token(user);
+    await run("git", ["clone", "-q", url.href, folder]);
+    return new Clone(folder, user);
+  }
+
+  async api(
+    path: string,
+    init: { method?: string; body?: unknown; as?: string; text?: boolean } = {},
+  ): Promise<{ status: number; body: unknown }> {
+    const response = await fetch(`${this.apiUrl}/api/v1${path}`, {
+      method: init.method ?? "GET",
+      headers: {
+        authorization: `Bearer ${this.token(init.as ?? "root")}`,
+        "content-type": "application/json",
+      },
+      ...(init.body === undefined ? {} : { body: JSON.stringify(init.body) }),
+    });
+    const text = await response.text();
+    return { status: response.status, body: text === "" || init.text ? text : JSON.parse(text) };
+  }
+
+  async twins(): Promise<SeenTwin[]> {
+    return ((await this.api("/twins")).body as { items: SeenTwin[] }).items;
+  }
+
+  async twin(user: string, name: string): Promise<SeenTwin | undefined> {
+    return (await this.twins()).find((twin) => twin.user === user && twin.name === name);
+  }
+
+  /** Newest status of each name on a commit, as GitLab's API tells it. */
+  async statuses(
+    user: string,
+    commit: string,
+  ): Promise<{ name: string; status: string; description: string; target_url: string | null }[]> {
+    const path = `/api/v4/projects/${encodeURIComponent(`dtaas/${user}`)}/repository/commits/${commit}/statuses`;
+    const response = await fetch(`${this.forgeUrl}${path}`, {
+      headers: { "private-token": this.token("root") },
+    });
+    return (await response.json()) as {
+      name: string;
+      status: string;
+      description: string;
+      target_url: string | null;
+    }[];
+  }
+
+  /** What `docker ps` shows of this installation, ended ones included. */
+  async containers(): Promise<{ id: string; name: string; state: string }[]> {
+    const filter = `label=dtaas.installation=${this.settings.secrets.installation}`;
+    const format = "{{.ID}} {{.Names}} {{.State}}";
+    const { stdout } = await run("docker", [
+      "ps",
+      "-a",
+      "--no-trunc",
+      "--filter",
+      filter,
+      "--format",
+      format,
+    ]);
+    return stdout
+      .split("\n")
+      .filter(Boolean)
+      .map((line) => {
+        const [id = "", name = "", state = ""] = line.split(" ");
+        return { id, name, state };
+      });
+  }
+
+  /** Run ids by how often the engine started a container of theirs since `since`. */
+  async starts(
+    since: Date,
+    user?: string,
+  ): Promise<Map<string, { twin: string; operation: string; starts: number }>> {
+    const labels = [
+      `dtaas.installation=${this.settings.secrets.installation}`,
+      ...(user ? [`dtaas.user=${user}`] : []),
+    ];
+    const filters = [...labels.map((label) => `label=${label}`), "event=start", "type=container"].flatMap(
+      (filter) => ["--filter", filter],
+    );
+    const times = ["--since", (since.getTime() / 1000).toFixed(3), "--until", (Date.now() / 1000).toFixed(3)];
+    const { stdout } = await run(
+      "docker",
+      ["events", ...times, ...filters, "--format", "{{json .Actor.Attributes}}"],
+      { maxBuffer: 64 * 1024 * 1024 },
+    );
+    const found = new Map<string, { twin: string; operation: string; starts: number }>();
+    for (const line of stdout.split("\n").filter(Boolean)) {
+      const attributes = JSON.parse(line) as Record<string, string>;
+      const runId = attributes["dtaas.run"];
+      if (runId === undefined) continue; // a container that builds or probes, not one of a run
+      const before = found.get(runId)?.starts ?? 0;
+      found.set(runId, {
+        twin: attributes["dtaas.twin"] ?? "",
+        operation: attributes["dtaas.operation"] ?? "",
+        starts: before + 1,
+      });
+    }
+    return found;
+  }
+
+  /** The `dtaas` command, as the user types it. */
+  async cli(...words: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+    return await new Promise((resolve) => {
+      execFile(
+        process.execPath,
+        [join(packageRoot, "dist/cli/main.js"), ...words],
+        { env: { PATH: process.env["PATH"], DTAAS_URL: this.apiUrl, DTAAS_TOKEN: this.token("root") } },
+        (error, stdout, stderr) =>
+          resolve({ code: typeof error?.code === "number" ? error.code : error ? 1 : 0, stdout, stderr }),
+      );
+    });
+  }
+
+  async flushRedis(): Promise<void> {
+    const url = new URL(this.settings.redisUrl);
+    const secret = { REDISCLI_AUTH: decodeURIComponent(url.password), PATH: process.env["PATH"] };
+    await run("redis-cli", ["-h", url.hostname, "-p", url.port, "flushall"], { env: secret });
+  }
+
+  async #seed(): Promise<void> {
+    const { secrets } = this.settings;
+    const admin = new ForgeAdmin(this.forgeUrl, secrets.forgeRootToken);
+    this.#tokens.set("root", secrets.forgeRootToken);
+    const scopes = ["api", "read_repository", "write_repository"];
+    const account = async (name: string) => {
+      const password = randomBytes(12).toString("hex");
+      const id = await admin.ensureUser(name, name, password);
+      const token = await admin.createToken(id, "story", scopes);
+      secrets.accounts[name] = { password, token };
+      this.#tokens.set(name, token);
+      return id;
+    };
+    const groupId = await admin.ensureGroup("dtaas");
+    await admin.ensureMember(`groups/${groupId}`, await account("dtaas-bot"), access.maintainer);
+    for (const shared of ["platform", "common"]) {
+      await admin.ensureProject(groupId, `dtaas/${shared}`, shared);
+      await this.#pushExample(shared);
+    }
+    for (const user of this.users) {
+      const id = await account(user);
+      const project = await admin.ensureProject(groupId, `dtaas/${user}`, user);
+      await admin.ensureMember(`projects/${project.id}`, id, access.maintainer);
+    }
+  }
+
+  async #pushExample(project: string): Promise<void> {
+    const folder = await mkdtemp(join(tmpdir(), "dtaas-example-"));
+    await cp(join(packageRoot, "examples", project), folder, { recursive: true });
+    const clone = new Clone(folder, "root");
+    await clone.git("init", "-q", "-b", "main");
+    const url = new URL(`${this.forgeUrl}/dtaas/${project}.git`);
+    url.username = "root";
+    url.password = this.token("root");
+    await clone.git("remote", "add", "origin", url.href);
+    await clone.push("feat: add the examples");
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** A work tree of a user. */
+export class Clone {
+  readonly folder: string;
+  readonly #user: string;
+
+  constructor(folder: string, user: string) {
+    this.folder = folder;
+    this.#user = user;
+  }
+
+  async git(...words: string[]): Promise<string> {
+    const identity = ["-c", `user.name=${this.#user}`, "-c", `user.email=${this.#user}@example.org`];
+    const { stdout } = await run("git", [...identity, ...words], { cwd: this.folder });
+    return stdout.trim();
+  }
+
+  async write(path: string, content: string, mode = 0o644): Promise<void> {
+    const file = join(this.folder, path);
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(file, content);
+    await chmod(file, mode);
+  }
+
+  async read(path: string): Promise<string> {
+    return await readFile(join(this.folder, path), "utf8");
+  }
+
+  async copyTwin(from: string, name: string): Promise<void> {
+    await cp(join(packageRoot, "examples", from), join(this.folder, "digital_twins", name), {
+      recursive: true,
+    });
+  }
+
+  async remove(path: string): Promise<void> {
+    await rm(join(this.folder, path), { recursive: true });
+  }
+
+  /** Commits everything and pushes; the new head. */
+  async push(message: string): Promise<string> {
+    await this.git("add", "-A");
+    await this.git("commit", "-q", "-m", message);
+    await this.git("push", "-q", "origin", "HEAD:main");
+    return await this.git("rev-parse", "HEAD");
+  }
+}
+
+/** Waits for a condition; the deadline's error says what was waited for and what was seen last. */
+export async function until(
+  what: string,
+  holds: () => Promise<unknown>,
+  timeoutMs = upDeadlineMs,
+): Promise<void> {
+  const deadline = Date.now() + timeoutMs;
+  let seen: unknown;
+  for (;;) {
+    try {
+      seen = await holds();
+      if (seen === true) return;
+    } catch (error) {
+      seen = error;
+    }
+    if (Date.now() > deadline)
+      throw new Error(`waited ${timeoutMs} ms in vain: ${what}; seen last: ${String(seen)}`);
+    await sleep(50);
+  }
+}
+
+async function answers(url: string): Promise<boolean> {
+  const response = await fetch(url);
+  await response.body?.cancel();
+  return response.ok;
+}
+
+async function startProcess(
+  folder: string,
+  name: string,
+  script: string,
+  env: Record<string, string>,
+): Promise<Process> {
+  await mkdir(join(folder, "logs"), { recursive: true });
+  const log = join(folder, "logs", `${name}.log`);
+  const child = spawn(
+    "/bin/sh",
+    ["-c", 'exec "$0" "$1" >>"$2" 2>&1', process.execPath, join(packageRoot, "dist", script), log],
+    { env },
+  );
+  const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
+  const end = async (signal: NodeJS.Signals) => {
+    child.kill(signal);
+    await ended;
+  };
+  if (child.pid === undefined) throw new Error(`${name} could not be started`);
+  return { pid: child.pid, kill: () => end("SIGKILL"), stop: () => end("SIGTERM") };
+}
