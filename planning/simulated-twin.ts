@@ -2,7 +2,6 @@ import type { DesiredTwin, RunRequest } from "#schemas/desired-state";
 import type { Outcome } from "#schemas/run";
 import type { OperationSpec, TwinSpec } from "#schemas/twin-spec";
 import type { ContainerFact, HealthFact, ImageFact, Step, TwinFacts } from "./facts.ts";
-import { restartKey } from "./keys.ts";
 import {
   emptyMemory,
   rememberEnded,
@@ -228,9 +227,4 @@ export function desiredTwin(
     },
     ...rest,
   };
-}
-
-/** The restart key that a source key gets in this world. */
-export function keyOf(sourceKey: string): string {
-  return restartKey(sourceKey, imageHash);
 }
