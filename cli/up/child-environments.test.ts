@@ -1,0 +1,61 @@
+import { expect, test } from "vitest";
+import {
+  type ChildSettings,
+  controllerEnvironment,
+  forgeEnvironment,
+  runnerEnvironment,
+} from "./child-environments.ts";
+
+const settings: ChildSettings = {
+  dataFolder: "/data",
+  redisUrl: "redis://:redis-secret@127.0.0.1:7000",
+  dockerHost: "unix:///engine.sock",
+  logLevel: "info",
+  secrets: {
+    version: 1,
+    installation: "abcd1234",
+    redisPassword: "redis-secret",
+    webhookSecret: "hook-secret",
+    forgeRootToken: "root-token",
+    accounts: {
+      "dtaas-bot": { password: "p", token: "bot-token" },
+      user1: { password: "q", token: "user1-token" },
+    },
+  },
+  ports: { http: 1, forge: 2, metrics: 3 },
+  environment: {
+    HOME: "/root",
+    AWS_SECRET_ACCESS_KEY: "mine",
+    NODE_OPTIONS: "--inspect",
+    PIP_INDEX_URL: "index",
+  },
+};
+const children = {
+  forge: forgeEnvironment(settings),
+  controller: controllerEnvironment(settings),
+  runner: runnerEnvironment(settings),
+};
+const holders = (text: string) =>
+  Object.entries(children).flatMap(([name, environment]) =>
+    Object.values(environment).some((value) => value.includes(text)) ? [name] : [],
+  );
+
+test("the platform's token is the controller's alone, the administrator's the forge's", () => {
+  expect(holders("bot-token")).toEqual(["controller"]);
+  expect(holders("root-token")).toEqual(["forge"]);
+  expect(holders("user1-token")).toEqual([]);
+});
+
+test("the engine is the runner's alone", () => {
+  expect(holders("engine.sock")).toEqual(["runner"]);
+});
+
+test("the forge cannot reach Redis", () => {
+  expect(holders("redis-secret")).toEqual(["controller", "runner"]);
+});
+
+test("nothing of the environment of whoever starts it goes further unless it is named", () => {
+  expect(holders("mine")).toEqual([]);
+  expect(holders("--inspect")).toEqual([]);
+  expect(holders("index")).toEqual(["runner"]);
+});

@@ -1,0 +1,88 @@
+import { systemPath } from "#embedded/processes/find-command";
+import type { Ports } from "./ports.ts";
+import type { Secrets } from "./secrets.ts";
+import { botName, group } from "./seed.ts";
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+export interface ChildSettings {
+  dataFolder: string;
+  redisUrl: string;
+  dockerHost: string | undefined;
+  logLevel: string;
+  secrets: Secrets;
+  ports: Ports;
+  /** Ours; picked from by name, never handed on whole. */
+  environment: Environment;
+}
+
+// What any program on this machine may need to work at all.
+const everybody = ["HOME", "LANG", "TZ", "TMPDIR", "NODE_EXTRA_CA_CERTS"];
+// How to reach registries from here; builds of workspace images honour it.
+const registries = [
+  ...["http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"],
+  ...["PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST", "PIP_CONFIG_FILE"],
+];
+const engine = ["DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"];
+
+export function httpUrl(ports: Ports): string {
+  return `http://127.0.0.1:${ports.http}`;
+}
+
+export function forgeUrl(ports: Ports): string {
+  return `http://127.0.0.1:${ports.forge}`;
+}
+
+/** The forge gets neither Redis nor the engine. */
+export function forgeEnvironment(settings: ChildSettings): Record<string, string> {
+  return {
+    ...base(settings, []),
+    DTAAS_FORGE_DATA: `${settings.dataFolder}/forge`,
+    DTAAS_FORGE_HOST: "127.0.0.1",
+    DTAAS_FORGE_PORT: String(settings.ports.forge),
+    DTAAS_FORGE_URL: forgeUrl(settings.ports),
+    DTAAS_FORGE_ROOT_TOKEN: settings.secrets.forgeRootToken,
+  };
+}
+
+/** The controller alone gets a token of the forge, its own account's; the engine is nothing it knows of. */
+export function controllerEnvironment(settings: ChildSettings): Record<string, string> {
+  const { ports, secrets } = settings;
+  const token = secrets.accounts[botName]?.token;
+  if (token === undefined) throw new Error("the platform's account is seeded before the controller starts");
+  return {
+    ...base(settings, []),
+    REDIS_URL: settings.redisUrl,
+    DTAAS_HTTP_HOST: "127.0.0.1",
+    DTAAS_HTTP_PORT: String(ports.http),
+    DTAAS_PUBLIC_URL: httpUrl(ports),
+    DTAAS_FORGE_URL: forgeUrl(ports),
+    DTAAS_FORGE_TOKEN: token,
+    DTAAS_FORGE_GROUP: group,
+    DTAAS_WEBHOOK_SECRET: secrets.webhookSecret,
+  };
+}
+
+/** The runner gets the engine and no token of anything. */
+export function runnerEnvironment(settings: ChildSettings): Record<string, string> {
+  return {
+    ...base(settings, [...registries, ...engine]),
+    REDIS_URL: settings.redisUrl,
+    DTAAS_METRICS_PORT: String(settings.ports.metrics),
+    ...(settings.dockerHost !== undefined && { DOCKER_HOST: settings.dockerHost }),
+  };
+}
+
+function base(settings: ChildSettings, more: string[]): Record<string, string> {
+  const picked: Record<string, string> = { PATH: systemPath };
+  for (const name of [...everybody, ...more]) {
+    const value = settings.environment[name];
+    if (value !== undefined) picked[name] = value;
+  }
+  return {
+    ...picked,
+    DTAAS_DATA: settings.dataFolder,
+    DTAAS_INSTALLATION: settings.secrets.installation,
+    DTAAS_LOG_LEVEL: settings.logLevel,
+  };
+}

@@ -1,0 +1,7 @@
+/** A process that is up. */
+export interface Running {
+  /** Resolves with one sentence once it has ended, for whatever reason. */
+  exited: Promise<string>;
+  /** Ends it politely, then by force. */
+  stop(): Promise<void>;
+}

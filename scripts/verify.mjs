@@ -1,0 +1,7 @@
+#!/usr/bin/env node
+// npm run verify: all that needs no daemon, in under a minute.
+import { runChecks } from "./checks.mjs";
+import { runTests, sayResult } from "./run-tests.mjs";
+
+const failedChecks = await runChecks();
+sayResult(await runTests(["--project", "unit"]), failedChecks);
