@@ -89,11 +89,17 @@ export interface Containers {
   events(signal: AbortSignal): AsyncIterable<EngineEvent>;
   /** All lines so far (after `since`, exclusive), then, with `follow`, new ones until the container ends. */
   logs(id: string, options: { since?: string; follow: boolean; signal: AbortSignal }): AsyncIterable<LogLine>;
-  /** Regular files below `path`, which is absolute in the container, as a tar stream; `undefined` where nothing is. */
+  /**
+   * Regular files below `path`, which is absolute in the container, as a tar stream; their names begin with the last
+   * part of `path`. `undefined` where nothing is.
+   */
   read(id: string, path: string): Promise<NodeJS.ReadableStream | undefined>;
   /** Where a port of a running container can be reached from the runner. */
   endpoint(id: string, port: number): Promise<{ host: string; port: number } | undefined>;
-  /** Runs a command inside; its exit code. Used for health checks. */
+  /**
+   * Runs a command inside; its exit code: 124 when it took longer than `timeoutMs`, 125 when the container does not
+   * run. Used for health checks.
+   */
   exec(id: string, command: string[], timeoutMs: number): Promise<number>;
 }
 
@@ -108,8 +114,18 @@ export interface ImageRecipe {
 export interface Images {
   /** The engine's id of the image with this hash. */
   find(hash: string): Promise<string | undefined>;
-  /** Builds it; each line of output goes to `onLine`. A failing build is `ActionNeededError("BUILD_FAILED")`. */
-  build(recipe: ImageRecipe, onLine: (line: string) => void, signal: AbortSignal): Promise<string>;
+  /** The address of this machine in the network of builds: what serves them listens there. */
+  buildHost(): Promise<string>;
+  /**
+   * Builds it; each line of output goes to `onLine`. A failing build is `ActionNeededError("BUILD_FAILED")`. Builds
+   * reach nothing beyond this machine, except through `proxyUrl`, which stays in no layer or history.
+   */
+  build(
+    recipe: ImageRecipe,
+    onLine: (line: string) => void,
+    signal: AbortSignal,
+    proxyUrl?: string,
+  ): Promise<string>;
   /** The id of the base image that all templates start from; `ActionNeededError("BASE_IMAGE_MISSING")`. */
   base(): Promise<string>;
   /** Images built by this installation. */
@@ -123,6 +139,7 @@ export interface Networks {
   ensure(user: string): Promise<string>;
   /** One with containers in it stays. */
   remove(user: string): Promise<void>;
+  /** Users that have one. */
   list(): Promise<string[]>;
 }
 
@@ -134,7 +151,8 @@ export interface LayerRef {
 export interface Layers {
   /** Makes the layer, or finds it. `lowerFolder` is the snapshot on the host. */
   ensure(id: string, lowerFolder: string): Promise<LayerRef>;
-  /** Back to the snapshot as it was. */
+  /** Back to the snapshot as it was. One that a container still has, even an ended one, is `TryLaterError`. */
   remove(id: string): Promise<void>;
+  /** Ids. */
   list(): Promise<string[]>;
 }

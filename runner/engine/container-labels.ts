@@ -1,0 +1,16 @@
+import type { ContainerLabels } from "./engine.ts";
+
+export const containerLabelFields = [
+  "user",
+  "twin",
+  "operation",
+  "run",
+  "key",
+  "source",
+  "revision",
+  "attempt",
+] as const satisfies (keyof ContainerLabels)[];
+
+export function sameLabels(one: ContainerLabels, other: ContainerLabels): boolean {
+  return containerLabelFields.every((field) => one[field] === other[field]);
+}
