@@ -1,7 +1,7 @@
 import { chmod, mkdir } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { DataFolder } from "#core/data-folder";
-import { messageOf } from "#core/errors";
+import { ActionNeededError, messageOf } from "#core/errors";
 import type { Logger } from "#core/logger";
 import { Nudges, startNudgeWorker } from "#core/queue/nudges";
 import { connectRedis } from "#core/redis";
@@ -115,26 +115,43 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
       options,
     );
   };
+  const marks = new Map<string, number>();
   const reconcile = async (path: string) => {
     const upTo = deliveries.mark();
+    marks.set(path, upTo);
     const end = metrics.reconcileSeconds.startTimer();
     try {
       const result = await reconcileProject(reconcileDeps, path);
       end({ outcome: result.outcome });
       deliveries.settle(path, { upTo, ...result, reason: result.summary });
+      marks.delete(path);
       const role = tracked.role(path);
       if (role.kind === "user") observedNudges.nudge(role.user, { user: role.user });
       logger.info({ project: path, ...result }, "project reconciled");
     } catch (error) {
       end({ outcome: "failed" });
-      throw error;
+      if (!(error instanceof ActionNeededError) || error.code !== "REPOSITORY_TOO_LARGE") throw error;
+      // Asking again does not make it smaller; the sender finds the reason at the delivery.
+      deliveries.settle(path, { upTo, outcome: "refused", reason: error.message });
+      logger.warn({ project: path, err: error.message }, "project refused");
     }
   };
   const workers = [
     startNudgeWorker(
       redis.workers,
       logger,
-      { queue: queues.project, concurrency: projectsAtOnce, check: checkProjectJob },
+      {
+        queue: queues.project,
+        concurrency: projectsAtOnce,
+        check: checkProjectJob,
+        givenUp: ({ project }, reason) => {
+          deliveries.settle(project, {
+            upTo: marks.get(project) ?? deliveries.mark(),
+            outcome: "failed",
+            reason,
+          });
+        },
+      },
       ({ project }) => reconcile(project),
     ),
     startNudgeWorker(

@@ -25,6 +25,8 @@ export interface DataFolder {
   layers: string;
   /** (r) logs of image builds: `<image hash>.ndjson`. */
   builds: string;
+  /** (r) what the process engine knows of its runs; also the log of an engine that `dtaas up` has started. */
+  engine: string;
 }
 
 export function dataFolder(root: string): DataFolder {
@@ -42,6 +44,7 @@ export function dataFolder(root: string): DataFolder {
     memory: at("memory"),
     layers: at("layers"),
     builds: at("builds"),
+    engine: at("engine"),
   };
 }
 

@@ -71,6 +71,28 @@ test("a repository without commits has no head, also after it had one", async ()
   expect(await mirrors.head(project)).toBeUndefined();
 });
 
+test("a default branch that was renamed is followed, also when we were not told, and nothing looks deleted", async () => {
+  const { project, access, mirrors } = freshProject();
+  const head = commitFiles(access.gitDir, { "a.txt": "one" });
+  await mirrors.fetch(project, access);
+  runGitIn(access.gitDir, ["branch", "-m", "main", "trunk"]);
+  expect(await mirrors.fetch(project, access)).toBe(head);
+  expect(await mirrors.fetch({ ...project, defaultBranch: "trunk" }, access, { wanted: head })).toBe(head);
+  const other = new Mirrors({ folder: join(root, "first-look"), git: {} });
+  expect(await other.fetch(project, access)).toBe(head);
+});
+
+test("a redirect is not followed, so the token reaches no other host", async () => {
+  const { project, access, mirrors } = freshProject();
+  commitFiles(access.gitDir, { "a.txt": "one" });
+  const other = await GitHttpServer.start(join(root, "other-host"));
+  server.redirectTo = other.origin;
+  await expect(mirrors.fetch(project, access)).rejects.toMatchObject({ code: "PROJECT_NOT_FOUND" });
+  server.redirectTo = undefined;
+  expect(other.requests).toBe(0);
+  await other.close();
+});
+
 test("a refused token is said to be refused, a missing repository to be missing, a broken host to be tried later", async () => {
   const { project, access, mirrors } = freshProject();
   const head = commitFiles(access.gitDir, { "a.txt": "one" });

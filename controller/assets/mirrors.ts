@@ -3,25 +3,16 @@ import fs from "node:fs";
 import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import isomorphicGit from "isomorphic-git";
-import { ActionNeededError, isSystemError, TryLaterError } from "#core/errors";
+import { isSystemError } from "#core/errors";
 import { SerialByKey } from "#core/serial-by-key";
 import type { ForgeProject } from "../forge/forge.ts";
-import { probeRemote } from "./probe-remote.ts";
+import { checkAccess, fetchBranch, type GitAccess, later, type Renamed } from "./fetch-branch.ts";
 import { GitFailed, type GitOptions, runGit } from "./run-git.ts";
 
 const fetchDeadlineMs = 5 * 60_000; // a first fetch of a large repository over a slow line
 const maxPacks = 16; // each fetch leaves one; beyond this they are joined, so that reading stays quick
 const maxPackBytes = 4 * 1024 ** 3; // what one fetch may add to a mirror; stops a repository that fills the disk
-const sizeCheckMs = 500;
-const retryAfterMs = 5_000;
 const rebuildPauseMs = 10 * 60_000; // a mirror is not built anew for the same suspicion more often
-
-/** Where and as whom a repository is fetched; see `Forge.gitAccess`. */
-export interface GitAccess {
-  url: string;
-  username: string;
-  password: string;
-}
 
 export interface MirrorsOptions {
   /** Holds one bare repository per project: `<project id>.git`. */
@@ -38,8 +29,7 @@ export interface MirrorsOptions {
 export class Mirrors {
   readonly git: GitOptions;
   readonly #folder: string;
-  readonly #deadlineMs: number;
-  readonly #maxPackBytes: number;
+  readonly #call: { git: GitOptions; deadlineMs: number; maxPackBytes: number };
   readonly #serial = new SerialByKey();
   readonly #suspects = new Set<number>();
   readonly #rebuiltAt = new Map<number, number>();
@@ -48,8 +38,11 @@ export class Mirrors {
   constructor(options: MirrorsOptions) {
     this.git = options.git;
     this.#folder = options.folder;
-    this.#deadlineMs = options.fetchDeadlineMs ?? fetchDeadlineMs;
-    this.#maxPackBytes = options.maxPackBytes ?? maxPackBytes;
+    this.#call = {
+      git: options.git,
+      deadlineMs: options.fetchDeadlineMs ?? fetchDeadlineMs,
+      maxPackBytes: options.maxPackBytes ?? maxPackBytes,
+    };
   }
 
   /** The bare repository of a project; it may not be there yet. */
@@ -65,7 +58,7 @@ export class Mirrors {
 
   /**
    * Fetches what changed on the default branch and resolves with its head commit; `undefined` for a repository
-   * without commits. With `wanted`, nothing is fetched when the mirror's head is that commit already.
+   * without commits. A default branch that was renamed since `project` was read is followed. With `wanted`, nothing is fetched when the mirror's head is that commit already.
    * `TryLaterError` when the host is down or slow, `ActionNeededError` (`FORGE_TOKEN_REFUSED`, `PROJECT_NOT_FOUND`,
    * `REPOSITORY_TOO_LARGE`) when asking again does not help.
    */
@@ -75,35 +68,13 @@ export class Mirrors {
     options: { wanted?: string; signal?: AbortSignal } = {},
   ): Promise<string | undefined> {
     return this.#serial.run(String(project.id), async () => {
-      const branch = project.defaultBranch;
-      if (branch === undefined) return undefined;
-      checkAccess(access, branch);
-      const suspect = this.#suspects.has(project.id);
-      if (!suspect && options.wanted !== undefined && (await this.head(project)) === options.wanted) {
-        return options.wanted;
-      }
-      const mirror = this.path(project.id);
-      if (suspect || !(await isThere(join(mirror, "HEAD")))) {
-        return this.#rebuild(project.id, branch, access, options.signal);
-      }
-      await this.#sweepLocks(project.id);
-      const problem = await this.#fetchInto(mirror, branch, access, options.signal);
-      if (problem === undefined) {
-        await this.#joinPacks(mirror);
-        return readRef(mirror, branch);
-      }
-      if (problem === "empty") {
-        await runGit(this.git, {
-          ...quick,
-          gitDir: mirror,
-          args: ["update-ref", "-d", "--", `refs/heads/${branch}`],
-        });
-        return undefined;
-      }
-      // The host answers and has the branch, so the fault may lie in the mirror.
-      if (!this.suspect(project.id))
-        throw new TryLaterError(problem.message, { retryAfterMs, cause: problem });
-      return this.#rebuild(project.id, branch, access, options.signal);
+      const asked = project.defaultBranch;
+      if (asked === undefined) return undefined;
+      const found = await this.#fetchBranch(project.id, asked, access, options);
+      if (typeof found !== "object") return found;
+      // What we hold for the default branch is no branch any more; the host's HEAD names the one that is now.
+      const now = await this.#fetchBranch(project.id, found.renamedTo, access, options);
+      return typeof now === "object" ? undefined : now;
     });
   }
 
@@ -125,13 +96,43 @@ export class Mirrors {
     );
   }
 
+  async #fetchBranch(
+    projectId: number,
+    branch: string,
+    access: GitAccess,
+    options: { wanted?: string; signal?: AbortSignal },
+  ): Promise<string | undefined | Renamed> {
+    checkAccess(access, branch);
+    const mirror = this.path(projectId);
+    const suspect = this.#suspects.has(projectId);
+    const { wanted, signal } = options;
+    if (!suspect && wanted !== undefined && (await readRef(mirror, branch)) === wanted) return wanted;
+    if (suspect || !(await isThere(join(mirror, "HEAD")))) {
+      return this.#rebuild(projectId, branch, access, signal);
+    }
+    await this.#sweepLocks(projectId);
+    const problem = await fetchBranch({ ...this.#call, mirror, branch, access, signal });
+    if (problem === undefined) {
+      await this.#joinPacks(mirror);
+      return readRef(mirror, branch);
+    }
+    if (problem instanceof GitFailed) {
+      // The host answers and has the branch, so the fault may lie in the mirror.
+      if (!this.suspect(projectId)) throw later(problem.message, problem);
+      return this.#rebuild(projectId, branch, access, signal);
+    }
+    const args = ["update-ref", "-d", "--", `refs/heads/${branch}`];
+    await runGit(this.git, { ...quick, gitDir: mirror, args });
+    return problem === "empty" ? undefined : problem;
+  }
+
   /** Builds a mirror beside the old one and changes places only when it is whole. */
   async #rebuild(
     projectId: number,
     branch: string,
     access: GitAccess,
     signal: AbortSignal | undefined,
-  ): Promise<string | undefined> {
+  ): Promise<string | undefined | Renamed> {
     await mkdir(this.#folder, { recursive: true, mode: 0o700 });
     const mirror = this.path(projectId);
     await this.#sweepLeftovers(projectId);
@@ -141,8 +142,9 @@ export class Mirrors {
         ...quick,
         args: ["init", "--quiet", "--bare", "--template=", `--initial-branch=${branch}`, "--", fresh],
       });
-      const problem = await this.#fetchInto(fresh, branch, access, signal);
-      if (problem instanceof GitFailed) throw new TryLaterError(problem.message, { retryAfterMs });
+      const problem = await fetchBranch({ ...this.#call, mirror: fresh, branch, access, signal });
+      if (problem instanceof GitFailed) throw later(problem.message, problem);
+      if (typeof problem === "object") return problem;
       const old = `${mirror}.old-${randomBytes(4).toString("hex")}`;
       if (await isThere(mirror)) await rename(mirror, old);
       await rename(fresh, mirror);
@@ -155,67 +157,12 @@ export class Mirrors {
     return readRef(mirror, branch);
   }
 
-  /** `undefined`: fetched. `empty`: the branch is not there. `GitFailed`: the host is fine, git is not. */
-  async #fetchInto(
-    mirror: string,
-    branch: string,
-    access: GitAccess,
-    signal: AbortSignal | undefined,
-  ): Promise<"empty" | GitFailed | undefined> {
-    const authorization = Buffer.from(`${access.username}:${access.password}`).toString("base64");
-    const config = {
-      "fetch.unpackLimit": "1", // always a pack, so that its growth can be watched
-      [`http.${new URL(access.url).origin}/.extraHeader`]: `Authorization: Basic ${authorization}`,
-    };
-    const tooLarge = new AbortController();
-    const before = await packBytes(mirror);
-    const watch = setInterval(async () => {
-      if ((await packBytes(mirror)) - before > this.#maxPackBytes) tooLarge.abort();
-    }, sizeCheckMs);
-    const refs = `+refs/heads/${branch}:refs/heads/${branch}`;
-    const flags = ["--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance"];
-    try {
-      await runGit(this.git, {
-        gitDir: mirror,
-        args: ["fetch", ...flags, "--no-recurse-submodules", "--", access.url, refs],
-        config,
-        signal: signal ? AbortSignal.any([signal, tooLarge.signal]) : tooLarge.signal,
-        timeoutMs: this.#deadlineMs,
-        maxOutputBytes: 1024 * 1024,
-      });
-      if (before === 0 && (await packBytes(mirror)) > this.#maxPackBytes) tooLarge.abort();
-      tooLarge.signal.throwIfAborted();
-      return undefined;
-    } catch (error) {
-      if (tooLarge.signal.aborted) {
-        throw new ActionNeededError("REPOSITORY_TOO_LARGE", "The repository is larger than may be fetched", {
-          hint: `Keep large files out of Git: one fetch may bring at most ${this.#maxPackBytes} bytes.`,
-        });
-      }
-      if (!(error instanceof GitFailed)) throw error;
-      if (error.reason !== "exit") throw new TryLaterError(error.message, { retryAfterMs, cause: error });
-      await probeRemote(access, signal);
-      const listed = await runGit(this.git, {
-        args: ["ls-remote", "--quiet", "--", access.url, `refs/heads/${branch}`],
-        config,
-        signal,
-        timeoutMs: 30_000,
-        maxOutputBytes: 1024 * 1024,
-      }).catch((cause: unknown) => {
-        throw new TryLaterError(error.message, { retryAfterMs, cause });
-      });
-      return listed.length === 0 ? "empty" : error;
-    } finally {
-      clearInterval(watch);
-    }
-  }
-
   /** Joins small packs into larger ones. Nothing is thrown away, and a failure costs only time. */
   async #joinPacks(mirror: string): Promise<void> {
     const names = await readdir(join(mirror, "objects", "pack")).catch(() => []);
     if (names.filter((name) => name.endsWith(".pack")).length <= maxPacks) return;
     const call = { gitDir: mirror, args: ["repack", "--quiet", "-d", "--geometric=2"] };
-    await runGit(this.git, { ...quick, ...call, timeoutMs: this.#deadlineMs }).catch(() => {});
+    await runGit(this.git, { ...quick, ...call, timeoutMs: this.#call.deadlineMs }).catch(() => {});
   }
 
   /** A killed process leaves locks and half packs; the mirror is ours alone, so the first fetch takes them away. */
@@ -247,31 +194,6 @@ async function readRef(mirror: string, branch: string): Promise<string | undefin
   } catch {
     return undefined; // no such ref, or no readable one; the fetch that follows sorts it out
   }
-}
-
-function checkAccess(access: GitAccess, branch: string): void {
-  const url = new URL(access.url);
-  if (url.protocol !== "https:" && url.protocol !== "http:") {
-    throw new ActionNeededError(
-      "PROTOCOL_REFUSED",
-      `Repositories are fetched over HTTP, not ${url.protocol}`,
-    );
-  }
-  if (!/^[^\p{Cc} ~^:?*[\\]+$/u.test(branch) || branch.startsWith("-") || branch.includes("..")) {
-    throw new ActionNeededError(
-      "BRANCH_NAME_REFUSED",
-      `The branch name ${JSON.stringify(branch)} is refused`,
-    );
-  }
-}
-
-async function packBytes(mirror: string): Promise<number> {
-  const folder = join(mirror, "objects", "pack");
-  let bytes = 0;
-  for (const name of await readdir(folder).catch(() => [])) {
-    bytes += (await stat(join(folder, name)).catch(() => undefined))?.size ?? 0;
-  }
-  return bytes;
 }
 
 async function isThere(path: string): Promise<boolean> {

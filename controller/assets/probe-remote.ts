@@ -1,5 +1,5 @@
 import { ActionNeededError, TryLaterError } from "#core/errors";
-import type { GitAccess } from "./mirrors.ts";
+import type { GitAccess } from "./fetch-branch.ts";
 
 const probeTimeoutMs = 10_000;
 const retryAfterMs = 5_000;

@@ -13,6 +13,6 @@ export const maxNameBytes = 255;
 /** Links that lead to one another; what Linux follows. */
 export const maxLinkHops = 40;
 /** Names on the way to where a link ends; with `maxTreeLinks` it bounds the work of a hostile tree. */
-export const maxLinkSteps = 500;
+export const maxLinkSteps = 100;
 /** Links of one revision. */
 export const maxTreeLinks = 2_000;

@@ -23,7 +23,10 @@ export function webhookRoute(deps: ReceiveDeps): Router {
         { headers: request.headers, rawBody, projectId },
         deps,
       );
-      response.status(status).json({ delivery: deliveryId });
+      response
+        .status(status)
+        .type("json")
+        .end(JSON.stringify({ delivery: deliveryId }));
     } catch (error) {
       // What was not read must not be taken for the next request, and is not worth reading.
       if (!request.readableEnded) response.set("Connection", "close");

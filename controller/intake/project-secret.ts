@@ -1,8 +1,8 @@
-import { hkdfSync } from "node:crypto";
+import { createHmac } from "node:crypto";
 import { ActionNeededError } from "#core/errors";
 
 const minMasterBytes = 16; // shorter ones can be guessed
-const salt = "dtaas webhook secrets v1"; // a change makes every webhook be written anew
+const scheme = "dtaas webhook v1"; // a change makes every webhook be written anew
 
 /** What the Git host sends with, or signs, the deliveries of one project. */
 export interface ProjectSecret {
@@ -24,7 +24,8 @@ export function projectSecret(master: string, projectId: number): ProjectSecret 
       hint: "Make one: openssl rand -hex 32",
     });
   }
-  const derive = (what: string) => Buffer.from(hkdfSync("sha256", master, salt, `${what} ${projectId}`, 32));
+  const derive = (what: string) =>
+    createHmac("sha256", master).update(`${scheme} ${what} ${projectId}`).digest();
   return {
     token: derive("token").toString("base64url"),
     signingToken: `whsec_${derive("signing").toString("base64")}`,

@@ -2,6 +2,7 @@ import { ActionNeededError, messageOf } from "#core/errors";
 import type { Logger } from "#core/logger";
 import type { DependencyNode } from "#schemas/check-dependencies";
 import type { DesiredState, PinnedSnapshot } from "#schemas/desired-state";
+import type { Diagnostic } from "#schemas/diagnostic";
 import { maxDocumentBytes } from "#schemas/limits";
 import { hasErrors } from "#schemas/parse-document";
 import { parsePlatform } from "#schemas/parse-platform";
@@ -16,6 +17,10 @@ import type { Tracked } from "./tracked.ts";
 
 // Stands for a repository without commits, as in Git's own reports.
 const noRevision = "0".repeat(40);
+
+// Documents of ordinary size are read together; larger or further ones are read one by one when they are validated.
+const preloadBytes = 16 * 1024;
+const preloadDocuments = 1_000;
 
 export interface ReconcileDeps {
   forge: Forge;
@@ -120,8 +125,10 @@ async function reconcileUser(
 ): Promise<Reconciled> {
   if (revision === undefined) return await removeUser(deps, user, project);
   const before = deps.desired.get(user);
-  const own = await GitReader.open(deps.mirrors, project.id, revision);
-  const common = await openCommon(deps);
+  const own = await GitReader.open(deps.mirrors, project.id, revision).catch(treeRefusal);
+  if (own instanceof ActionNeededError) return await refuseRevision(deps, { user, project, revision }, own);
+  const common = await openCommon(deps, before);
+  await own.preload(documentPaths(own), preloadBytes);
   const validated = await validateRepository({
     user,
     tree: own,
@@ -163,22 +170,59 @@ async function pinSnapshots(
     }
     return desire;
   } catch (error) {
-    if (!(error instanceof ActionNeededError) || error.code !== "TREE_REFUSED") throw error;
-    const { file = "", line = 1, column = 1 } = error.where ?? {};
-    const diagnostic = {
-      code: "tree-refused",
-      severity: "error" as const,
-      file,
-      line,
-      column,
-      message: error.message,
-    };
+    const diagnostic = ofTree(treeRefusal(error));
     const twins = head.twins.map((twin) => ({
       name: twin.name,
       diagnostics: [...twin.diagnostics, diagnostic],
     }));
     return desireUser({ ...head, twins }, before);
   }
+}
+
+/** What validation will read, so that it is fetched together. */
+function documentPaths(reader: GitReader): string[] {
+  const twins = reader.list("digital_twins").slice(0, preloadDocuments);
+  return ["workspace.yaml", ...twins.map((name) => `digital_twins/${name}/dt.yaml`)];
+}
+
+/** A revision that cannot even be listed: each twin known so far says so, and what ran before runs on. */
+async function refuseRevision(
+  deps: ReconcileDeps,
+  { user, project, revision }: { user: string; project: ForgeProject; revision: string },
+  refusal: ActionNeededError,
+): Promise<Reconciled> {
+  const before = deps.desired.get(user);
+  const broken = { revision, diagnostics: [ofTree(refusal)] };
+  const { document, isNew } = await deps.desired.put({
+    user,
+    project: { id: project.id, path: project.path },
+    revision,
+    twins: (before?.twins ?? []).map((twin) => ({ ...twin, brokenSince: broken })),
+    refused: (before?.refused ?? []).map(({ name }) => ({ name, ...broken })),
+  });
+  if (isNew) deps.nudgeUser(user);
+  const { generation } = document;
+  return { revision, generation, outcome: "refused", summary: refusal.message };
+}
+
+/** Throws again whatever does not say that a tree may not be checked out. */
+function treeRefusal(error: unknown): ActionNeededError {
+  if (error instanceof ActionNeededError && error.code === "TREE_REFUSED") return error;
+  throw error;
+}
+
+function ofTree(refusal: ActionNeededError): Diagnostic {
+  const { file = "", line = 1, column = 1 } = refusal.where ?? {};
+  const { message, hint } = refusal;
+  return {
+    code: "tree-refused",
+    severity: "error",
+    file,
+    line,
+    column,
+    message,
+    ...(hint === undefined ? {} : { hint }),
+  };
 }
 
 /** The project is empty or gone: nothing of it shall run. */
@@ -196,8 +240,10 @@ async function removeUser(deps: ReconcileDeps, user: string, project: ForgeProje
   return summary(document, isNew);
 }
 
+/** A shared repository that may not be checked out does not stop its users: the commit they had last counts. */
 async function openCommon(
   deps: ReconcileDeps,
+  before: DesiredState | undefined,
 ): Promise<{ pinned: PinnedSnapshot; reader: GitReader } | undefined> {
   const [path] = deps.tracked.shared;
   const project =
@@ -207,8 +253,14 @@ async function openCommon(
   let commit = await deps.mirrors.head(project);
   commit ??= await deps.mirrors.fetch(project, deps.forge.gitAccess(project));
   if (commit === undefined) return undefined;
-  const reader = await GitReader.open(deps.mirrors, project.id, commit);
-  return { pinned: { project: project.path, commit }, reader };
+  const reader = await GitReader.open(deps.mirrors, project.id, commit).catch(treeRefusal);
+  if (!(reader instanceof ActionNeededError)) return { pinned: { project: project.path, commit }, reader };
+  deps.logger.warn(
+    { project: project.path, revision: commit, err: reader.message },
+    "the shared repository is refused",
+  );
+  const last = before?.twins.find(({ common }) => common?.project === project.path)?.common;
+  return last && { pinned: last, reader: await GitReader.open(deps.mirrors, project.id, last.commit) };
 }
 
 function otherTwins(desired: DesiredDocuments, user: string): DependencyNode[] {

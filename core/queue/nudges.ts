@@ -1,6 +1,6 @@
-import { type ConnectionOptions, Queue, Worker } from "bullmq";
+import { type ConnectionOptions, Queue, UnrecoverableError, Worker } from "bullmq";
 import type { Redis } from "ioredis";
-import { messageOf, TryLaterError } from "../errors.ts";
+import { ActionNeededError, messageOf, TryLaterError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 
 // A process that was killed is noticed after this, and its job is done by the next one.
@@ -65,6 +65,8 @@ export interface NudgeWorkerOptions<Job> {
   concurrency: number;
   /** Job data from Redis is checked before anything else. */
   check: (value: unknown) => Job;
+  /** Called when a look has failed for good: somebody must act, or all attempts are used up. */
+  givenUp?: (job: Job, reason: string) => void;
 }
 
 /** Serves a queue of nudges. Every job may be done twice. */
@@ -74,8 +76,20 @@ export function startNudgeWorker<Job extends object>(
   options: NudgeWorkerOptions<Job>,
   look: (job: Job) => Promise<void>,
 ): Worker {
-  const { queue, concurrency, check } = options;
-  const worker = new Worker(queue, async (job) => await look(check(job.data)), {
+  const { queue, concurrency, check, givenUp } = options;
+  const lookOnce = async (data: unknown, isLast: boolean): Promise<void> => {
+    const job = check(data);
+    try {
+      await look(job);
+    } catch (error) {
+      const isFinal = error instanceof ActionNeededError;
+      if (isFinal || isLast) givenUp?.(job, messageOf(error));
+      throw isFinal ? new UnrecoverableError(error.message) : error;
+    }
+  };
+  const process = async (job: { data: unknown; attemptsMade: number; opts: { attempts?: number } }) =>
+    await lookOnce(job.data, job.attemptsMade + 1 >= (job.opts.attempts ?? 1));
+  const worker = new Worker(queue, process, {
     connection: redis as ConnectionOptions,
     concurrency,
     lockDuration: lockMs,
@@ -83,8 +97,8 @@ export function startNudgeWorker<Job extends object>(
     maxStalledCount,
   });
   worker.on("failed", (job, error) => {
-    const level = error instanceof TryLaterError ? "warn" : "error";
-    logger[level]({ queue, job: job?.data, err: error.message }, "a look failed");
+    const isExpected = error instanceof TryLaterError || error instanceof UnrecoverableError;
+    logger[isExpected ? "warn" : "error"]({ queue, job: job?.data, err: error.message }, "a look failed");
   });
   worker.on("error", (error) => logger.debug({ queue, err: error.message }, "queue worker"));
   return worker;
