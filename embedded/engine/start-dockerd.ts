@@ -86,7 +86,6 @@ async function startProcess(options: DockerdOptions): Promise<StartedEngine> {
     stdio: ["ignore", log.fd, log.fd],
     env: options.environment,
   });
-  await log.close();
   let ended = false;
   child.once("error", () => {
     ended = true;
@@ -95,6 +94,7 @@ async function startProcess(options: DockerdOptions): Promise<StartedEngine> {
     ended = true;
   });
   child.unref();
+  await log.close(); // after the listeners: one that ends at once must not be waited for
   const up = await answers(address, () => !ended);
   if (!up || child.pid === undefined) {
     child.kill();
