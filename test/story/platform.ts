@@ -80,10 +80,8 @@ export class Platform {
     };
     const forge = await startProcess(folder, "forge", "embedded/forge/main.js", forgeEnvironment(settings));
     const platform = new Platform(settings, redis, forge, options.users);
-    await until(
-      "the forge answers",
-      async () => (await fetch(`${forgeUrl(ports)}/api/v4/metadata`)).status > 0,
-    );
+    const headers = { "private-token": secrets.forgeRootToken };
+    await until("our forge answers", () => answers(`${forgeUrl(ports)}/api/v4/metadata`, headers));
     await platform.#seed();
     await Promise.all([platform.startController(), platform.startRunner()]);
     return platform;
@@ -381,8 +379,8 @@ export async function until(
   }
 }
 
-async function answers(url: string): Promise<boolean> {
-  const response = await fetch(url);
+async function answers(url: string, headers: Record<string, string> = {}): Promise<boolean> {
+  const response = await fetch(url, { headers });
   await response.body?.cancel();
   return response.ok;
 }
