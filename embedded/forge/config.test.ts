@@ -8,6 +8,7 @@ test("settings come from the environment, with safe ones where none are given", 
     port: 0,
     url: undefined,
     rootToken: undefined,
+    requestsPerMinute: undefined,
     path: "/bin",
     logLevel: "info",
   });
@@ -18,9 +19,10 @@ test("every problem is named at once", () => {
     DTAAS_FORGE_PORT: "http",
     DTAAS_FORGE_URL: "ftp://x",
     DTAAS_FORGE_ROOT_TOKEN: "short",
+    DTAAS_FORGE_REQUESTS_PER_MINUTE: "0",
     DTAAS_LOG_LEVEL: "loud",
   };
   expect(() => readForgeConfig(environment)).toThrow(
-    /DTAAS_FORGE_DATA.*DTAAS_FORGE_PORT.*DTAAS_FORGE_URL.*DTAAS_FORGE_ROOT_TOKEN.*DTAAS_LOG_LEVEL/,
+    /DTAAS_FORGE_DATA.*DTAAS_FORGE_PORT.*DTAAS_FORGE_URL.*DTAAS_FORGE_ROOT_TOKEN.*DTAAS_FORGE_REQUESTS_PER_MINUTE.*DTAAS_LOG_LEVEL/,
   );
 });

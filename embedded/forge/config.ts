@@ -7,6 +7,8 @@ export interface ForgeConfig {
   url: string | undefined;
   /** Made the token of the administrator `root` at start. */
   rootToken: string | undefined;
+  /** Requests to the REST API that each user has a minute. */
+  requestsPerMinute: number | undefined;
   path: string | undefined;
   logLevel: string;
 }
@@ -32,6 +34,11 @@ export function readForgeConfig(environment: NodeJS.ProcessEnv = process.env): F
   if (rootToken && !new RegExp(`^[\\x21-\\x7e]{${minRootTokenLength},}$`).test(rootToken)) {
     problems.push(`DTAAS_FORGE_ROOT_TOKEN must be at least ${minRootTokenLength} characters without spaces`);
   }
+  const limitText = text("DTAAS_FORGE_REQUESTS_PER_MINUTE");
+  const requestsPerMinute = limitText === undefined ? undefined : Number(limitText);
+  if (limitText !== undefined && !/^[1-9]\d{0,6}$/.test(limitText)) {
+    problems.push("DTAAS_FORGE_REQUESTS_PER_MINUTE is no number above 0");
+  }
   const logLevel = text("DTAAS_LOG_LEVEL") ?? "info";
   if (!levels.includes(logLevel)) problems.push(`DTAAS_LOG_LEVEL must be one of ${levels.join(", ")}`);
 
@@ -41,5 +48,6 @@ export function readForgeConfig(environment: NodeJS.ProcessEnv = process.env): F
     });
   }
   const host = text("DTAAS_FORGE_HOST") ?? "127.0.0.1";
-  return { dataFolder, host, port, url, rootToken, path: environment["PATH"], logLevel };
+  const path = environment["PATH"];
+  return { dataFolder, host, port, url, rootToken, requestsPerMinute, path, logLevel };
 }

@@ -1,4 +1,4 @@
-import { cp, mkdtemp, readdir, rm, utimes, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Gitlab } from "@gitbeaker/rest";
@@ -70,3 +70,27 @@ test("a first push that was not noted before a crash is noted at the next start"
     default_branch: "trunk",
   });
 });
+
+test("a group or user whose renaming a crash cut off has one name everywhere after the next start", async () => {
+  const { admin } = world.forge;
+  await admin.ensureUser({ username: "max", name: "Max" });
+  const own = await admin.ensureProject("max/own");
+  const inGroup = await admin.ensureProject("works/hall/tank");
+  const { id } = await admin.ensureGroup("works");
+  const user = await admin.ensureUser({ username: "max", name: "Max" });
+  await world.forge.close();
+  // As a kill after the first of the writes leaves it.
+  const state = join(world.folder, "data/state");
+  await change(join(state, "namespaces", `${id}.json`), { path: "plant", fullPath: "plant" });
+  await change(join(state, "users", `${user.id}.json`), { username: "moritz" });
+  await world.restart();
+  const gitlab = new Gitlab({ host: world.forge.url, token: "root-token-root-token" });
+  expect(await gitlab.Projects.show("plant/hall/tank")).toMatchObject({ id: inGroup.id });
+  expect(await gitlab.Groups.show("plant/hall")).toMatchObject({ full_name: "works / hall" });
+  expect(await gitlab.Projects.show("moritz/own")).toMatchObject({ id: own.id });
+});
+
+async function change(path: string, fields: Record<string, string>): Promise<void> {
+  const record = JSON.parse(await readFile(path, "utf8")) as object;
+  await writeFile(path, JSON.stringify({ ...record, ...fields }));
+}

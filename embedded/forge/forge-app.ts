@@ -1,22 +1,32 @@
 import { randomUUID } from "node:crypto";
 import express, { type Express, type NextFunction, type Request, type Response, Router } from "express";
 import { authenticate, requireCaller } from "./access/caller.ts";
+import { archiveRoutes } from "./archive/archive-routes.ts";
+import { blobRoutes } from "./blobs/blob-routes.ts";
+import { compareRoutes } from "./compare/compare-routes.ts";
+import { deployTokenRoutes } from "./deploy-tokens/deploy-token-routes.ts";
 import type { ForgeContext } from "./forge-context.ts";
 import { gitHttp } from "./git-http/git-http-routes.ts";
 import { groupRoutes } from "./groups/group-routes.ts";
 import { hookRoutes } from "./hooks/hook-routes.ts";
 import { answerErrors } from "./http/answer-errors.ts";
 import { ApiError } from "./http/api-error.ts";
+import { multipart } from "./http/multipart.ts";
 import { refuseUnimplemented } from "./http/not-implemented.ts";
+import { plainJson } from "./http/plain-json.ts";
+import { limitRate } from "./http/rate-limit.ts";
 import { memberRoutes } from "./members/member-routes.ts";
 import { metadataRoutes } from "./metadata/metadata-routes.ts";
+import { projectTokenRoutes } from "./project-tokens/project-token-routes.ts";
 import { projectRoutes } from "./projects/project-routes.ts";
 import { repositoryRoutes } from "./repository/repository-routes.ts";
 import { statusRoutes } from "./statuses/status-routes.ts";
+import { systemHookRoutes } from "./system-hooks/system-hook-routes.ts";
+import { tagRoutes } from "./tags/tag-routes.ts";
 import { tokenRoutes } from "./tokens/token-routes.ts";
 import { userRoutes } from "./users/user-routes.ts";
 
-const maxBody = "64mb"; // a commit's files travel in one body, a third larger in base64
+const maxBody = 64 * 1024 * 1024; // a commit's files travel in one body, a third larger in base64
 
 /**
  * Git over HTTP and REST v4. Express matches routes on the raw address and decodes each segment after that, so an
@@ -31,6 +41,7 @@ export function forgeApp(context: ForgeContext): Express {
     response.set("x-request-id", randomUUID());
     next();
   });
+  app.use(plainJson);
   app.use(gitHttp(context));
   app.use("/api/v4", api(context));
   app.use((_request, _response) => {
@@ -42,10 +53,13 @@ export function forgeApp(context: ForgeContext): Express {
 
 function api(context: ForgeContext): Router {
   const routes = Router({ caseSensitive: true });
+  if (context.requestsPerMinute !== undefined) routes.use(limitRate(context, context.requestsPerMinute));
   routes.use(authenticate(context));
   routes.use(refuseStrangersWrites);
+  routes.use(compareTagsAlways);
   routes.use(express.json({ limit: maxBody, strict: false }));
   routes.use(express.urlencoded({ limit: maxBody, extended: true, parameterLimit: 10_000 }));
+  routes.use(multipart(maxBody));
   for (const resource of [
     metadataRoutes,
     userRoutes,
@@ -54,8 +68,15 @@ function api(context: ForgeContext): Router {
     projectRoutes,
     memberRoutes,
     repositoryRoutes,
+    blobRoutes,
+    archiveRoutes,
+    compareRoutes,
+    tagRoutes,
     statusRoutes,
     hookRoutes,
+    systemHookRoutes,
+    projectTokenRoutes,
+    deployTokenRoutes,
   ]) {
     routes.use(resource(context));
   }
@@ -63,12 +84,14 @@ function api(context: ForgeContext): Router {
   return routes;
 }
 
+/** `If-None-Match` counts whatever `Cache-Control` says beside it, as with GitLab: `fetch` always sends both. */
+function compareTagsAlways(request: Request, _response: Response, next: NextFunction): void {
+  delete request.headers["cache-control"];
+  next();
+}
+
 /** No body is read from somebody unknown. */
 function refuseStrangersWrites(request: Request, _response: Response, next: NextFunction): void {
   if (request.method !== "GET" && request.method !== "HEAD") requireCaller(request);
-  const type = request.get("content-type") ?? "";
-  if (type.startsWith("multipart/")) {
-    throw new ApiError(415, { error: "The provided content-type 'multipart/form-data' is not supported." });
-  }
   next();
 }

@@ -17,8 +17,12 @@ export interface ForgeContext {
   objects: Objects;
   repositories: Repositories;
   hookSender: HookSender;
+  /** As `hookSender`, for hooks of the whole forge: their numbers are counted apart. */
+  systemHookSender: HookSender;
   /** Clones and pushes, and what follows from them. */
   transfers: Underway;
+  /** Requests to the REST API that a user, or a stranger's address, has each minute; `undefined` for any number. */
+  requestsPerMinute: number | undefined;
   clock: () => Date;
   logger: Logger;
 }

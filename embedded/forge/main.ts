@@ -13,6 +13,7 @@ async function main(): Promise<void> {
     port: config.port,
     logger,
     ...(config.url !== undefined && { url: config.url }),
+    ...(config.requestsPerMinute !== undefined && { requestsPerMinute: config.requestsPerMinute }),
     ...(config.path !== undefined && { path: config.path }),
   });
   if (config.rootToken !== undefined) {

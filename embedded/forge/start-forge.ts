@@ -29,6 +29,8 @@ export interface ForgeOptions {
   url?: string;
   /** Search path for `git`. */
   path?: string;
+  /** Requests to the REST API that each user has a minute; more are answered with 429. Without it there is no limit. */
+  requestsPerMinute?: number;
   logger: Logger;
   clock?: () => Date;
 }
@@ -52,6 +54,7 @@ export async function startForge(options: ForgeOptions): Promise<RunningForge> {
   const projectIds = new Set(store.projects.all().map((project) => project.id));
   const clock = options.clock ?? (() => new Date());
   const server = createServer({ requestTimeout: requestTimeoutMs, keepAliveTimeout: idleTimeoutMs });
+  const sending = { instanceUrl: () => context.url, clock, logger };
   const context: ForgeContext = {
     url: options.url?.replace(/\/+$/, "") ?? "",
     store,
@@ -59,13 +62,10 @@ export async function startForge(options: ForgeOptions): Promise<RunningForge> {
     git,
     objects: new Objects(git),
     repositories: await Repositories.open(join(dataFolder, "repositories"), git, projectIds),
-    hookSender: new HookSender({
-      eventsFolder: join(dataFolder, "hook-events"),
-      instanceUrl: () => context.url,
-      clock,
-      logger,
-    }),
+    hookSender: new HookSender({ eventsFolder: join(dataFolder, "hook-events"), ...sending }),
+    systemHookSender: new HookSender({ eventsFolder: join(dataFolder, "system-hook-events"), ...sending }),
     transfers: new Underway(),
+    requestsPerMinute: options.requestsPerMinute,
     clock,
     logger,
   };
@@ -79,7 +79,7 @@ export async function startForge(options: ForgeOptions): Promise<RunningForge> {
     close: async () => {
       await stopListening(server);
       await context.transfers.settled();
-      await context.hookSender.close();
+      await Promise.all([context.hookSender.close(), context.systemHookSender.close()]);
       await context.repositories.close();
     },
   };

@@ -43,7 +43,8 @@ export function requireAdmin(request: Request): Caller {
   return caller;
 }
 
-function tokenOf(request: Request): string | undefined {
+/** The access token a request came with, wherever it stands. */
+export function tokenOf(request: Request): string | undefined {
   const header = request.get("private-token");
   if (header) return header;
   const bearer = /^Bearer +(\S+)$/i.exec(request.get("authorization") ?? "")?.[1];

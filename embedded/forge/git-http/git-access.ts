@@ -1,8 +1,9 @@
 import { accessLevels } from "../access/access-level.ts";
 import { canReadCode, canSeeProject, projectLevel } from "../access/rights.ts";
+import { deployTokenReaches } from "../deploy-tokens/deploy-token.ts";
 import type { ForgeContext } from "../forge-context.ts";
 import type { ProjectRecord } from "../store/records.ts";
-import type { GitCaller } from "./git-caller.ts";
+import type { GitCaller, GitDeployToken } from "./git-caller.ts";
 
 export type GitService = "git-upload-pack" | "git-receive-pack";
 
@@ -27,7 +28,7 @@ const unknown: GitRefusal = {
 export function gitRefusal(
   context: ForgeContext,
   project: ProjectRecord | undefined,
-  caller: GitCaller | "stranger" | undefined,
+  caller: GitCaller | GitDeployToken | "stranger" | undefined,
   service: GitService,
 ): GitRefusal | undefined {
   const { store, clock } = context;
@@ -36,6 +37,7 @@ export function gitRefusal(
     const open = project?.visibility === "public" && service === "git-upload-pack";
     return open ? undefined : challenge;
   }
+  if ("deployToken" in caller) return deployTokenRefusal(context, project, caller, service);
   const { user, scopes } = caller;
   if (!project || !canSeeProject(store, user, project, clock())) return unknown;
   const wanted =
@@ -56,4 +58,21 @@ export function gitRefusal(
     return { status: 403, text: "You are not allowed to push code to this project." };
   }
   return undefined;
+}
+
+function deployTokenRefusal(
+  context: ForgeContext,
+  project: ProjectRecord | undefined,
+  { deployToken }: GitDeployToken,
+  service: GitService,
+): GitRefusal | undefined {
+  if (!project || !deployTokenReaches(context.store, deployToken, project)) return unknown;
+  if (service === "git-receive-pack") {
+    return {
+      status: 403,
+      text: "You are not allowed to push code to this project: a deploy token only reads.",
+    };
+  }
+  if (deployToken.scopes.includes("read_repository")) return undefined;
+  return { status: 403, text: "Access denied: the deploy token lacks the scope read_repository." };
 }

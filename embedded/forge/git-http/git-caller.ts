@@ -1,8 +1,14 @@
 import type { Request } from "express";
+import { checkDeployToken } from "../deploy-tokens/deploy-token.ts";
 import type { ForgeContext } from "../forge-context.ts";
-import type { UserRecord } from "../store/records.ts";
+import type { DeployTokenRecord, UserRecord } from "../store/records.ts";
 import { checkToken } from "../tokens/access-token.ts";
 import type { PasswordCheck } from "../users/password.ts";
+
+/** Reads what its scopes and place allow; no user stands behind it. */
+export interface GitDeployToken {
+  deployToken: DeployTokenRecord;
+}
 
 export interface GitCaller {
   user: UserRecord;
@@ -12,13 +18,13 @@ export interface GitCaller {
 
 /**
  * Who speaks Git, by Basic authentication: any user name with an access token as the password, or a user name
- * with its password. `undefined` for wrong credentials, `"stranger"` for none.
+ * with its password, be it a user's or a deploy token's. `undefined` for wrong credentials, `"stranger"` for none.
  */
 export async function gitCaller(
   context: ForgeContext,
   passwords: PasswordCheck,
   request: Request,
-): Promise<GitCaller | "stranger" | undefined> {
+): Promise<GitCaller | GitDeployToken | "stranger" | undefined> {
   const encoded = /^Basic +([A-Za-z0-9+/=_-]+)$/i.exec(request.get("authorization") ?? "")?.[1];
   if (encoded === undefined) return request.get("authorization") ? undefined : "stranger";
   const text = Buffer.from(encoded, "base64").toString("utf8");
@@ -28,6 +34,8 @@ export async function gitCaller(
   if (username === "" || password === "") return undefined;
   const check = checkToken(context.store, password, context.clock());
   if (check.kind === "good") return { user: check.user, scopes: check.token.scopes };
+  const deployToken = checkDeployToken(context.store, username, password, context.clock());
+  if (deployToken) return { deployToken };
   const user = context.store.usersByName.first(username.toLowerCase());
   if (check.kind !== "unknown" || !user?.password || user.state !== "active") return undefined;
   return (await passwords.isRight(password, user.password)) ? { user, scopes: undefined } : undefined;

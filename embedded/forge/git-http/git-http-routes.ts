@@ -42,7 +42,7 @@ export function gitHttp(context: ForgeContext) {
       sendText(response, refusal?.status ?? 404, refusal?.text ?? "");
       return;
     }
-    const user = caller === "stranger" || !caller ? undefined : caller.user;
+    const user = typeof caller === "object" && "user" in caller ? caller.user : undefined;
     const transferring = limit(async () => {
       if (response.closed) return; // gave up while it waited for its turn
       const gitDir = context.repositories.path(project.id);

@@ -16,12 +16,16 @@ export interface GitResult {
   code: number;
   stdout: Buffer;
   stderr: string;
+  /** There was more output than `maxOutputBytes`, and `cut` was asked for. */
+  isCut: boolean;
 }
 
 export interface GitRun {
   input?: string | Uint8Array;
   /** Beyond this many bytes of output the command is ended and an error thrown. */
   maxOutputBytes?: number;
+  /** Beyond `maxOutputBytes` the command is ended all the same, and what it printed so far is its answer. */
+  cut?: boolean;
   deadlineMs?: number;
   environment?: Readonly<Record<string, string>>;
 }
@@ -126,6 +130,7 @@ export class Git {
       let outputBytes = 0;
       let stderr = "";
       let ended: Error | undefined;
+      let isCut = false;
       const end = (error: Error) => {
         ended ??= error;
         child.kill("SIGKILL");
@@ -136,9 +141,11 @@ export class Git {
       );
       child.stdout?.on("data", (chunk: Buffer) => {
         outputBytes += chunk.length;
-        if (outputBytes > maxOutputBytes)
-          end(new Error(`git ${args[0]} printed more than ${maxOutputBytes} bytes`));
-        else output.push(chunk);
+        if (outputBytes <= maxOutputBytes) output.push(chunk);
+        else if (options.cut) {
+          isCut = true;
+          child.kill("SIGKILL");
+        } else end(new Error(`git ${args[0]} printed more than ${maxOutputBytes} bytes`));
       });
       child.stderr?.on("data", (chunk: Buffer) => {
         if (stderr.length < maxStderrBytes) stderr += chunk.toString("utf8");
@@ -150,7 +157,7 @@ export class Git {
       child.on("close", (code) => {
         clearTimeout(deadline);
         if (ended) reject(ended);
-        else resolve({ code: code ?? 1, stdout: Buffer.concat(output), stderr });
+        else resolve({ code: code ?? 1, stdout: Buffer.concat(output), stderr, isCut });
       });
       child.stdin?.on("error", () => {}); // git may end before it has read everything
       child.stdin?.end(options.input ?? "");

@@ -57,8 +57,11 @@ export class Objects {
   }
 
   async #readPackedCommit(gitDir: string, id: string): Promise<Uint8Array | undefined> {
-    const result = await this.#git.run(gitDir, ["cat-file", "commit", id]);
-    return result.code === 0 ? result.stdout : undefined;
+    // `cat-file commit` would take the id of a tag as well, and the answer would stand under the wrong id.
+    const { stdout } = await this.#git.run(gitDir, ["cat-file", "--batch"], { input: `${id}\n` });
+    const headEnd = stdout.indexOf("\n") + 1;
+    const size = /^[0-9a-f]{40} commit (\d+)\n/.exec(stdout.subarray(0, headEnd).toString("latin1"))?.[1];
+    return size === undefined ? undefined : stdout.subarray(headEnd, headEnd + Number(size));
   }
 }
 

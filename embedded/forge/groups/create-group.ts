@@ -2,6 +2,8 @@ import { accessLevels } from "../access/access-level.ts";
 import type { ForgeContext } from "../forge-context.ts";
 import { badRequest } from "../http/api-error.ts";
 import type { NamespaceRecord, Visibility } from "../store/records.ts";
+import { announceGroup } from "../system-hooks/announce-group.ts";
+import { announceMember } from "../system-hooks/announce-member.ts";
 import { pathProblem, rootPathProblem } from "./namespace-path.ts";
 
 export interface NewGroup {
@@ -38,7 +40,8 @@ export async function createGroup(context: ForgeContext, wanted: NewGroup): Prom
     visibility: wanted.visibility ?? "private",
     createdAt,
   }));
-  await store.members.insert((id) => ({
+  announceGroup(context, "create", group);
+  const owner = await store.members.insert((id) => ({
     id,
     source: "group",
     sourceId: group.id,
@@ -48,5 +51,6 @@ export async function createGroup(context: ForgeContext, wanted: NewGroup): Prom
     createdById: wanted.creatorId,
     expiresOn: null,
   }));
+  announceMember(context, "add", owner);
   return group;
 }

@@ -1,6 +1,7 @@
 import type { ForgeContext } from "../forge-context.ts";
 import { deleteProject } from "../projects/delete-project.ts";
 import type { NamespaceRecord } from "../store/records.ts";
+import { announceGroup } from "../system-hooks/announce-group.ts";
 
 /** Removes a group with everything in it: its subgroups, projects and memberships. */
 export async function deleteGroup(context: ForgeContext, group: NamespaceRecord): Promise<void> {
@@ -10,5 +11,9 @@ export async function deleteGroup(context: ForgeContext, group: NamespaceRecord)
   for (const project of store.projectsByNamespace.all(String(group.id)))
     await deleteProject(context, project);
   for (const member of store.membersBySource.all(`group:${group.id}`)) await store.members.remove(member.id);
+  for (const token of store.deployTokensBySource.all(`group:${group.id}`)) {
+    await store.deployTokens.remove(token.id);
+  }
   await store.namespaces.remove(group.id);
+  announceGroup(context, "destroy", group);
 }

@@ -3,7 +3,8 @@ import { accessLevels } from "../access/access-level.ts";
 import { callerOf, requireCaller } from "../access/caller.ts";
 import { canSeeGroup, canSeeProject, groupLevel, groupMemberLevel, projectLevel } from "../access/rights.ts";
 import type { ForgeContext } from "../forge-context.ts";
-import { forbidden, notFound, notImplemented } from "../http/api-error.ts";
+import { forbidden, notFound } from "../http/api-error.ts";
+import { asksForKeyset, type KeysetOrder, keysetPage } from "../http/keyset.ts";
 import { paginate } from "../http/pagination.ts";
 import { Parameters, pathParameter } from "../http/parameters.ts";
 import { listProjects } from "../projects/list-projects.ts";
@@ -13,7 +14,15 @@ import { createGroup } from "./create-group.ts";
 import { deleteGroup } from "./delete-group.ts";
 import { findGroup } from "./find-group.ts";
 import { groupJson, namespaceJson } from "./group-json.ts";
+import { renameGroup } from "./rename-group.ts";
 
+const byNameAndId: KeysetOrder<NamespaceRecord> = {
+  orders: ["name"],
+  order: "name",
+  direction: "asc",
+  keyOf: (group) => [group.name, group.id],
+  marker: "cursor",
+};
 const visibilities = ["private", "internal", "public"] as const;
 
 /** `/groups` and `/namespaces`. */
@@ -36,12 +45,15 @@ export function groupRoutes(context: ForgeContext): Router {
         (!topLevel || group.parentId === null) &&
         (minimum === undefined || (user && groupMemberLevel(store, user, group.id, now) >= minimum)),
     );
-    const page = paginate(context, request, response, found.sort(byName));
+    const page = asksForKeyset(request)
+      ? keysetPage(context, request, response, found, byNameAndId)
+      : paginate(context, request, response, found.sort(byName));
     response.json(page.map((group) => groupJson(context, group)));
   });
 
   routes.post("/groups", async (request, response) => {
     const { user } = requireCaller(request);
+    if (user.botOfProject !== undefined) throw forbidden(); // a project's token makes no groups
     const parameters = Parameters.of(request);
     const name = parameters.requiredFilled("name");
     const path = parameters.requiredFilled("path");
@@ -75,7 +87,7 @@ export function groupRoutes(context: ForgeContext): Router {
     const visibility = parameters.choice("visibility", visibilities);
     const path = parameters.filled("path");
     const group = findGroup(context, request, accessLevels.owner);
-    if (path !== undefined && path !== group.path) throw notImplemented("changing the path of a group");
+    if (path !== undefined && path !== group.path) await renameGroup(context, group, path);
     const changed = await store.namespaces.update(group.id, {
       ...(name !== undefined && { name }),
       ...(description !== undefined && { description }),

@@ -1,7 +1,7 @@
-import type { HookRecord } from "../store/records.ts";
+import type { HookTarget } from "../store/records.ts";
 
 /** True when this hook wants pushes to this branch; `*` in the filter stands for any characters. */
-export function matchesBranchFilter(hook: HookRecord, branch: string): boolean {
+export function matchesBranchFilter(hook: HookTarget, branch: string): boolean {
   if (hook.branchFilterStrategy === "all_branches" || !hook.branchFilter) return true;
   return matchesWildcard(hook.branchFilter, branch);
 }

@@ -3,7 +3,7 @@ import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promise
 import { join } from "node:path";
 import { isSystemError } from "#core/errors";
 import { SerialByKey } from "#core/serial-by-key";
-import type { HookRecord } from "../store/records.ts";
+import type { HookTarget } from "../store/records.ts";
 import type { HookAnswer } from "./post-hook.ts";
 
 const maxEventsKept = 200; // per hook
@@ -36,7 +36,7 @@ export class HookEvents {
   }
 
   add(
-    hook: HookRecord,
+    hook: HookTarget,
     delivery: {
       flag: string;
       payload: unknown;

@@ -1,6 +1,6 @@
 import { ApiError, badParameter, notImplemented } from "../http/api-error.ts";
 import type { Parameters } from "../http/parameters.ts";
-import type { HookRecord } from "../store/records.ts";
+import type { HookTarget } from "../store/records.ts";
 import { eventFlags } from "./hook-event-names.ts";
 
 const maxCustomHeaders = 20;
@@ -17,15 +17,19 @@ const settings = [
   "custom_headers",
 ];
 
-export type HookFields = Partial<Omit<HookRecord, "id" | "projectId" | "createdAt">>;
+export type HookFields = Partial<Omit<HookTarget, "id" | "createdAt">>;
 
-export function hasHookFields(parameters: Parameters): boolean {
-  return parameters.hasAny([...settings, ...eventFlags]);
+export function hasHookFields(parameters: Parameters, flags: readonly string[] = eventFlags): boolean {
+  return parameters.hasAny([...settings, ...flags]);
 }
 
-/** What a request says about a hook; `events` are those wanted so far. Throws 400, 422 or 501 as `ApiError`. */
-export function hookFields(parameters: Parameters, events: readonly string[]): HookFields {
-  const fields: HookFields = { events: wantedEvents(parameters, events) };
+/** What a request says about a hook; `events` are those wanted so far, `flags` those there are. Throws 400, 422 or 501 as `ApiError`. */
+export function hookFields(
+  parameters: Parameters,
+  events: readonly string[],
+  flags: readonly string[] = eventFlags,
+): HookFields {
+  const fields: HookFields = { events: wantedEvents(parameters, events, flags) };
   const url = parameters.text("url");
   if (url !== undefined) fields.url = checkedUrl(url);
   if (parameters.has("name")) fields.name = parameters.filled("name") ?? null;
@@ -47,8 +51,8 @@ export function hookFields(parameters: Parameters, events: readonly string[]): H
   return fields;
 }
 
-function wantedEvents(parameters: Parameters, events: readonly string[]): string[] {
-  return eventFlags.filter((flag) => parameters.boolean(flag) ?? events.includes(flag));
+function wantedEvents(parameters: Parameters, events: readonly string[], flags: readonly string[]): string[] {
+  return flags.filter((flag) => parameters.boolean(flag) ?? events.includes(flag));
 }
 
 function checkedUrl(text: string): string {

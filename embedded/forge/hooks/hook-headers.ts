@@ -1,12 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { Webhook } from "standardwebhooks";
 import { forgeVersion } from "../metadata/forge-version.ts";
-import type { HookRecord } from "../store/records.ts";
+import type { HookTarget } from "../store/records.ts";
 import { eventNames } from "./hook-event-names.ts";
 
 /** The headers of one delivery; `deliveryId` stays the same when it is sent again. */
 export function hookHeaders(delivery: {
-  hook: HookRecord;
+  hook: HookTarget;
   flag: string;
   body: Uint8Array;
   deliveryId: string;

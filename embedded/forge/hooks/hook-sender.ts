@@ -4,7 +4,7 @@ import { Agent as HttpsAgent } from "node:https";
 import pLimit from "p-limit";
 import { messageOf } from "#core/errors";
 import type { Logger } from "#core/logger";
-import type { HookRecord } from "../store/records.ts";
+import type { HookTarget } from "../store/records.ts";
 import { Underway } from "../underway.ts";
 import { type HookEvent, HookEvents } from "./hook-events.ts";
 import { hookHeaders } from "./hook-headers.ts";
@@ -40,7 +40,7 @@ export class HookSender {
   }
 
   /** Sends and returns at once. */
-  send(hook: HookRecord, flag: string, payload: unknown): void {
+  send(hook: HookTarget, flag: string, payload: unknown): void {
     this.inBackground(() => this.deliver(hook, flag, payload)).catch((error: unknown) => {
       this.#options.logger.error(
         { hook: hook.id, err: messageOf(error) },
@@ -56,7 +56,7 @@ export class HookSender {
 
   /** Sends once and resolves with what came back; a refusal or a dead receiver is an answer, not an error. */
   async deliver(
-    hook: HookRecord,
+    hook: HookTarget,
     flag: string,
     payload: unknown,
     deliveryId: string = randomUUID(),

@@ -5,7 +5,7 @@ import {
   type IncomingMessage,
 } from "node:http";
 import { type Agent as HttpsAgent, request as httpsRequest } from "node:https";
-import type { HookRecord } from "../store/records.ts";
+import type { HookTarget } from "../store/records.ts";
 
 const timeoutMs = 10_000; // GitLab's webhook_timeout, for the whole exchange
 const maxAnswerBytes = 8 * 1024; // what the event log keeps of an answer
@@ -21,7 +21,7 @@ export interface HookAnswer {
 
 /** One POST, no redirects followed, no retry. Never throws. */
 export function postHook(delivery: {
-  hook: HookRecord;
+  hook: HookTarget;
   headers: Readonly<Record<string, string>>;
   body: Uint8Array;
   agents: { http: HttpAgent; https: HttpsAgent };

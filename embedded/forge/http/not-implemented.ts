@@ -4,29 +4,27 @@ import { notImplemented } from "./api-error.ts";
 const project = "^/projects/[^/]+/";
 const group = "^/groups/[^/]+/";
 const inProject = [
-  "access_tokens|access_requests|alert_management_alerts|approval_rules|approval_settings|approvals|audit_events",
+  "access_requests|alert_management_alerts|approval_rules|approval_settings|approvals|audit_events",
   "avatar|badges|boards|ci|cluster_agents|clusters|container_registry|custom_attributes|debian|dependencies",
-  "deploy_keys|deploy_tokens|deployments|discussions|environments|error_tracking|events|export|feature_flags",
+  "deploy_keys|deployments|discussions|environments|error_tracking|events|export|feature_flags",
   "fork|forks|freeze_periods|housekeeping|import|integrations|invitations|issues|issues_statistics|iterations",
   "job_token_scope|jobs|labels|languages|ml|merge_requests|merge_trains|milestones|mirror|notes|packages|pages",
   "pipeline|pipeline_schedules|pipelines|protected_environments|protected_tags|push_rule|ref|registry|releases",
   "remote_mirrors|resource_groups|runners|search|secure_files|services|share|snapshot|snippets|star|starrers|statistics",
-  "storage|templates|terraform|transfer|trigger|triggers|unstar|uploads|users|variables|vulnerability_findings|wikis",
+  "storage|templates|terraform|trigger|triggers|unstar|uploads|users|variables|vulnerability_findings|wikis",
 ];
-const inRepository = [
-  "archive(\\..*)?|blobs|changelog|compare|contributors|health|merge_base|merged_branches|submodules|tags",
-];
-const onCommit = "cherry_pick|revert|diff|refs|comments|discussions|merge_requests|signature|sequence";
+const inRepository = ["changelog|contributors|health|merged_branches|submodules|tags"];
+const onCommit = "cherry_pick|revert|comments|discussions|merge_requests|signature|sequence";
 const inGroup = [
-  "access_tokens|access_requests|audit_events|badges|clusters|deploy_tokens|epics|export|hooks|import|invitations|issues",
+  "access_tokens|access_requests|audit_events|badges|clusters|epics|export|hooks|import|invitations|issues",
   "labels|merge_requests|milestones|packages|registry|runners|saml_group_links|search|share|transfer|uploads|variables|wikis",
   "transfer_locations|users|boards|events|avatar|provisioned_users|restore|service_accounts",
 ];
 const atTop = [
   "admin|appearance|applications|application|avatar|broadcast_messages|bulk_imports|ci|code_suggestions|container_registry_event",
-  "deploy_keys|deploy_tokens|events|feature_flags|features|geo|geo_nodes|hooks|import|integrations|issues|issues_statistics|job|jobs",
+  "deploy_keys|events|feature_flags|features|geo|geo_nodes|import|integrations|issues|issues_statistics|job|jobs",
   "keys|license|licenses|markdown|merge_requests|milestones|notification_settings|packages|pages|plan_limits|runners|search",
-  "service_accounts|sidekiq|snippets|suggestions|system_hooks|templates|todos|topics|usage_data|user_counts|web_commits",
+  "service_accounts|sidekiq|snippets|suggestions|templates|todos|topics|usage_data|user_counts|web_commits",
 ];
 
 const known: { pattern: RegExp; what: (match: RegExpExecArray) => string }[] = [

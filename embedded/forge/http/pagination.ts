@@ -1,6 +1,7 @@
 import type { Request, Response } from "express";
 import type { ForgeContext } from "../forge-context.ts";
 import { Parameters } from "./parameters.ts";
+import { requestLink } from "./request-link.ts";
 
 const defaultPerPage = 20;
 const maxPerPage = 100; // GitLab's own limit; larger wishes are cut to it
@@ -52,14 +53,8 @@ export function setPageHeaders(
     response.set("x-total", String(total));
     response.set("x-total-pages", String(pages));
   }
-  const url = (number: number) => {
-    const link = new URL(context.url + request.originalUrl);
-    link.searchParams.delete("private_token");
-    link.searchParams.delete("access_token");
-    link.searchParams.set("page", String(number));
-    link.searchParams.set("per_page", String(perPage));
-    return link.href;
-  };
+  const url = (number: number) =>
+    requestLink(context, request, { page: String(number), per_page: String(perPage) });
   const links = [];
   if (previous !== undefined) links.push(`<${url(previous)}>; rel="prev"`);
   if (next !== undefined) links.push(`<${url(next)}>; rel="next"`);

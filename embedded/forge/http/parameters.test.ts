@@ -42,6 +42,15 @@ test.each([
   expect(read).toThrow(expect.objectContaining({ status: 400, body: { error } }));
 });
 
+test.each([
+  ["True", true],
+  ["on", true],
+  ["False", false],
+  ["off", false],
+])("%s is taken for a truth, as clients in other languages send it", (text, truth) => {
+  expect(new Parameters({ flag: text }).boolean("flag")).toBe(truth);
+});
+
 test("names that every object has are not parameters", () => {
   expect([parameters.has("constructor"), parameters.text("toString")]).toEqual([false, undefined]);
 });

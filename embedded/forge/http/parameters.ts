@@ -65,8 +65,9 @@ export class Parameters {
   boolean(name: string): boolean | undefined {
     const text = this.text(name);
     if (text === undefined || text === "") return undefined;
-    if (["true", "1", "on"].includes(text)) return true;
-    if (["false", "0", "off"].includes(text)) return false;
+    // Python's clients say `True`, forms say `on`; GitLab takes these as well.
+    if (/^(true|t|1|on|yes|y)$/i.test(text)) return true;
+    if (/^(false|f|0|off|no|n)$/i.test(text)) return false;
     throw badParameter(`${name} is invalid`);
   }
 

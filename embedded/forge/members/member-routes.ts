@@ -9,6 +9,7 @@ import { paginate } from "../http/pagination.ts";
 import { Parameters, pathId } from "../http/parameters.ts";
 import { findProject } from "../projects/find-project.ts";
 import type { MemberRecord, UserRecord } from "../store/records.ts";
+import { announceMember } from "../system-hooks/announce-member.ts";
 import { allMembers, directMembers, type MemberSource } from "./all-members.ts";
 import { memberJson } from "./member-json.ts";
 
@@ -69,6 +70,7 @@ export function memberRoutes(context: ForgeContext): Router {
         createdById: caller.id,
         expiresOn,
       }));
+      announceMember(context, "add", member);
       response.status(201).json(memberJson(context, member));
     });
 
@@ -81,6 +83,7 @@ export function memberRoutes(context: ForgeContext): Router {
       if (parameters.has("expires_at")) change.expiresOn = parameters.day("expires_at") ?? null;
       const { id: _id, ...changes } = change;
       const changed = await store.members.update(member.id, changes);
+      announceMember(context, "update", changed);
       response.json(memberJson(context, changed));
     });
 
@@ -88,7 +91,9 @@ export function memberRoutes(context: ForgeContext): Router {
       const { user } = requireCaller(request);
       const leaves = pathId(request, "user_id") === user.id; // everybody may leave
       const source = findSource(context, request, plural, leaves ? "read" : "change");
-      await store.members.remove(memberToChange(context, request, source).id);
+      const member = memberToChange(context, request, source);
+      await store.members.remove(member.id);
+      announceMember(context, "remove", member);
       response.status(204).end();
     });
   }

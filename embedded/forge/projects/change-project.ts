@@ -4,6 +4,7 @@ import { pathProblem } from "../groups/namespace-path.ts";
 import { badParameter, badRequest } from "../http/api-error.ts";
 import type { Parameters } from "../http/parameters.ts";
 import type { ProjectRecord } from "../store/records.ts";
+import { announceProject } from "../system-hooks/announce-project.ts";
 
 const fields = [
   "name",
@@ -70,5 +71,8 @@ export async function changeProject(
     change.fullPath = fullPath;
   }
   const { id: _id, ...changes } = change;
-  return await store.projects.update(project.id, changes);
+  const changed = await store.projects.update(project.id, changes);
+  if (changed.fullPath === project.fullPath) announceProject(context, "update", changed);
+  else announceProject(context, "rename", changed, project.fullPath);
+  return changed;
 }

@@ -3,6 +3,7 @@ import type { ForgeContext } from "../forge-context.ts";
 import { pathProblem } from "../groups/namespace-path.ts";
 import { badRequest } from "../http/api-error.ts";
 import type { NamespaceRecord, ProjectRecord, Visibility } from "../store/records.ts";
+import { announceProject } from "../system-hooks/announce-project.ts";
 
 export interface NewProject {
   namespace: NamespaceRecord;
@@ -64,5 +65,6 @@ export async function createProject(context: ForgeContext, wanted: NewProject): 
     await store.projects.remove(project.id);
     throw error;
   }
+  announceProject(context, "create", project);
   return project;
 }

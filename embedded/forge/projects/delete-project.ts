@@ -1,5 +1,7 @@
 import type { ForgeContext } from "../forge-context.ts";
+import { botsOf, removeBot } from "../project-tokens/project-token.ts";
 import type { ProjectRecord } from "../store/records.ts";
+import { announceProject } from "../system-hooks/announce-project.ts";
 
 /** Removes a project: its record first, so that a crash leaves at most files, which the next start clears away. */
 export async function deleteProject(context: ForgeContext, project: ProjectRecord): Promise<void> {
@@ -9,6 +11,11 @@ export async function deleteProject(context: ForgeContext, project: ProjectRecor
   for (const member of store.membersBySource.all(`project:${project.id}`)) {
     await store.members.remove(member.id);
   }
+  for (const token of store.deployTokensBySource.all(`project:${project.id}`)) {
+    await store.deployTokens.remove(token.id);
+  }
+  for (const bot of botsOf(context, project.id)) await removeBot(context, bot);
   await context.statuses.forget(project.id);
   await context.repositories.remove(project.id);
+  announceProject(context, "destroy", project);
 }

@@ -8,12 +8,16 @@ export function listProjects(projects: readonly ProjectRecord[], parameters: Par
   const search = parameters.filled("search")?.toLowerCase();
   const inPath = parameters.boolean("search_namespaces") ?? false;
   const archived = parameters.boolean("archived");
+  const idAfter = parameters.integer("id_after");
+  const idBefore = parameters.integer("id_before");
   const visibility = parameters.choice("visibility", ["private", "internal", "public"]);
   const topics = parameters.texts("topic") ?? [];
   const order = parameters.choice("order_by", orders) ?? "created_at";
   const direction = parameters.choice("sort", ["asc", "desc"]) ?? "desc";
   const found = projects.filter(
     (project) =>
+      (idAfter === undefined || project.id > idAfter) &&
+      (idBefore === undefined || project.id < idBefore) &&
       (archived === undefined || project.archived === archived) &&
       (visibility === undefined || project.visibility === visibility) &&
       topics.every((topic) => project.topics.includes(topic)) &&

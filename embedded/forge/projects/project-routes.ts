@@ -5,6 +5,7 @@ import { canSeeProject, groupLevel, projectMemberLevel } from "../access/rights.
 import type { ForgeContext } from "../forge-context.ts";
 import { isBranchName } from "../git/ref-name.ts";
 import { badParameter, badRequest, notFound } from "../http/api-error.ts";
+import { asksForKeyset, type KeysetOrder, keysetPage } from "../http/keyset.ts";
 import { paginate } from "../http/pagination.ts";
 import { Parameters } from "../http/parameters.ts";
 import { commitFiles } from "../repository/commit-files.ts";
@@ -12,10 +13,18 @@ import type { NamespaceRecord, ProjectRecord, UserRecord } from "../store/record
 import { changeProject } from "./change-project.ts";
 import { createProject } from "./create-project.ts";
 import { deleteProject } from "./delete-project.ts";
-import { findProject } from "./find-project.ts";
+import { findProject, findProjectToChange } from "./find-project.ts";
 import { listProjects } from "./list-projects.ts";
 import { projectJson, projectSimpleJson } from "./project-json.ts";
+import { transferProject } from "./transfer-project.ts";
 
+const byId: KeysetOrder<ProjectRecord> = {
+  orders: ["id"],
+  order: "created_at",
+  direction: "desc",
+  keyOf: (project) => [project.id],
+  marker: "id",
+};
 const visibilities = ["private", "internal", "public"] as const;
 
 /** `/projects` and `/users/:id/projects`. */
@@ -36,7 +45,10 @@ export function projectRoutes(context: ForgeContext): Router {
       const level = user ? projectMemberLevel(store, user, project, now) : 0;
       return level >= Math.max(minimum, accessLevels.guest);
     });
-    const page = paginate(context, request, response, listProjects(visible, parameters));
+    const found = listProjects(visible, parameters);
+    const page = asksForKeyset(request)
+      ? keysetPage(context, request, response, found, byId)
+      : paginate(context, request, response, found);
     const simple = (parameters.boolean("simple") ?? false) || !user;
     response.json(
       page.map((each) => (simple ? projectSimpleJson(context, each) : projectJson(context, each, user))),
@@ -106,6 +118,12 @@ export function projectRoutes(context: ForgeContext): Router {
     response.status(202).json({ message: "202 Accepted" });
   });
 
+  routes.put("/projects/:id/transfer", async (request, response) => {
+    const { project, user } = findProjectToChange(context, request, "owner");
+    const wanted = Parameters.of(request).requiredFilled("namespace");
+    response.json(projectJson(context, await transferProject(context, project, user, wanted), user));
+  });
+
   for (const [action, archived] of [
     ["archive", true],
     ["unarchive", false],
@@ -128,6 +146,7 @@ function setArchived(context: ForgeContext, request: Request, archived: boolean)
 function namespaceFor(context: ForgeContext, user: UserRecord, id: number | undefined): NamespaceRecord {
   const { store, clock } = context;
   const namespace = store.namespaces.get(id ?? user.namespaceId);
+  if (user.botOfProject !== undefined) throw badRequest({ limit_reached: [] }); // a token makes no projects
   const allowed = namespace && groupLevel(store, user, namespace.id, clock()) >= accessLevels.developer;
   if (!namespace || !allowed) throw badRequest({ namespace: ["is not valid"] });
   return namespace;

@@ -12,6 +12,7 @@ import type { ProjectRecord } from "../store/records.ts";
 import { branchJson } from "./branch-json.ts";
 import { isProtected } from "./branch-protection.ts";
 import { checkMayPush } from "./commit-files.ts";
+import { matchesSearch } from "./matches-search.ts";
 import { refsChanged } from "./refs-changed.ts";
 
 /** `/projects/:id/repository/branches`. */
@@ -27,7 +28,7 @@ export function branchRoutes(context: ForgeContext): Router {
       context,
       request,
       response,
-      heads.filter(({ name }) => matches(name, search)),
+      heads.filter(({ name }) => matchesSearch(name, search)),
     );
     const user = callerOf(request)?.user;
     const json = page.map(async ({ name, id }) => {
@@ -118,11 +119,4 @@ async function isMerged(
   const head = await branchHead(gitDir, project.defaultBranch);
   if (!head || head === commit.id) return head !== undefined;
   return (await context.git.run(gitDir, ["merge-base", "--is-ancestor", commit.id, head])).code === 0;
-}
-
-/** `^a` begins with a, `z$` ends with z, otherwise contains. */
-function matches(name: string, search: string | undefined): boolean {
-  if (search === undefined) return true;
-  if (search.startsWith("^")) return name.startsWith(search.slice(1));
-  return search.endsWith("$") ? name.endsWith(search.slice(0, -1)) : name.includes(search);
 }

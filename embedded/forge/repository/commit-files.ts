@@ -9,6 +9,7 @@ import { ApiError, badRequest, forbidden } from "../http/api-error.ts";
 import type { ProjectRecord, UserRecord } from "../store/records.ts";
 import { canPush, protectionsOf } from "./branch-protection.ts";
 import { type FileAction, planFileActions } from "./file-actions.ts";
+import { personLine } from "./person-line.ts";
 import { refsChanged } from "./refs-changed.ts";
 
 export interface NewCommit {
@@ -101,12 +102,12 @@ async function writeCommit(
 ): Promise<string> {
   const { user, wanted, commands } = commit;
   const when = `${Math.floor(context.clock().getTime() / 1_000)} +0000`;
-  const author = person(wanted.authorName ?? user.name, wanted.authorEmail ?? user.email);
+  const author = personLine(wanted.authorName ?? user.name, wanted.authorEmail ?? user.email);
   const message = Buffer.from(wanted.message);
   const ref = `refs/dtaas/commit-${randomUUID()}`;
   const head = [
     `commit ${ref}\nmark :1\nauthor ${author} ${when}\n`,
-    `committer ${person(user.name, user.email)} ${when}\ndata ${message.length}\n`,
+    `committer ${personLine(user.name, user.email)} ${when}\ndata ${message.length}\n`,
   ].join("");
   const input = Buffer.concat([
     Buffer.from(head),
@@ -117,10 +118,4 @@ async function writeCommit(
   ]);
   const printed = await context.git.text(gitDir, ["fast-import", "--quiet", "--done"], { input });
   return printed.trim();
-}
-
-/** A name and address as they can stand in a commit. */
-function person(name: string, email: string): string {
-  const clean = (text: string) => text.replace(/[\p{Cc}<>]/gu, "").trim();
-  return `${clean(name) || "unknown"} <${clean(email)}>`;
 }

@@ -10,6 +10,7 @@ import { startOf } from "./commit-routes.ts";
 import { type FileAction, isFilePath } from "./file-actions.ts";
 import { fileContent } from "./file-content.ts";
 import { findCommit } from "./find-commit.ts";
+import { sendRaw } from "./send-raw.ts";
 import { treeEntries } from "./tree-entries.ts";
 
 const maxFileBytes = 100 * 1024 * 1024; // a file is answered from memory
@@ -42,14 +43,7 @@ export function fileRoutes(context: ForgeContext): Router {
   routes.get(`${base}/raw`, async (request, response) => {
     const file = await readFile(context, request, Parameters.of(request).filled("ref"));
     setFileHeaders(response, file);
-    // As GitLab: never a type that a browser would run, or a client parse.
-    response.set(
-      "content-type",
-      file.content.includes(0) ? "application/octet-stream" : "text/plain; charset=utf-8",
-    );
-    response.set("content-disposition", `inline; filename*=UTF-8''${encodeURIComponent(file.name)}`);
-    response.set("x-content-type-options", "nosniff");
-    response.send(file.content);
+    sendRaw(response, file.content, file.name);
   });
 
   for (const [method, action, status] of [

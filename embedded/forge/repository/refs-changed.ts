@@ -2,6 +2,7 @@ import type { ForgeContext } from "../forge-context.ts";
 import { zeroId } from "../git/ref-name.ts";
 import { announcePush } from "../hooks/announce-push.ts";
 import type { ProjectRecord, UserRecord } from "../store/records.ts";
+import { announceRepository } from "../system-hooks/announce-repository.ts";
 
 export interface RefChange {
   ref: string;
@@ -27,7 +28,9 @@ const heads = "refs/heads/";
 export async function refsChanged(context: ForgeContext, push: Push): Promise<void> {
   context.repositories.pushed(push.project.id);
   const project = await noteActivity(context, push.project, push.changes);
-  if (project) announcePush(context, { ...push, project });
+  if (!project) return;
+  announcePush(context, { ...push, project });
+  announceRepository(context, { ...push, project });
 }
 
 /** Keeps what a push means for the project itself; `undefined` when the project is gone by now. */

@@ -3,6 +3,7 @@ import type { ForgeContext } from "../forge-context.ts";
 import { createGroup } from "../groups/create-group.ts";
 import { createProject } from "../projects/create-project.ts";
 import type { NamespaceRecord, ProjectRecord, UserRecord, Visibility } from "../store/records.ts";
+import { announceMember } from "../system-hooks/announce-member.ts";
 import { createToken, hashToken } from "../tokens/access-token.ts";
 import { createUser, type NewUser } from "../users/create-user.ts";
 import { hashPassword } from "../users/password.ts";
@@ -118,10 +119,11 @@ export class ForgeAdmin {
     const members = store.membersBySource.all(`${source}:${holder.id}`);
     const member = members.find((each) => each.userId === user.id);
     if (member) {
-      await store.members.update(member.id, { accessLevel, expiresOn: null });
+      const changed = await store.members.update(member.id, { accessLevel, expiresOn: null });
+      if (changed.accessLevel !== member.accessLevel) announceMember(this.#context, "update", changed);
       return;
     }
-    await store.members.insert((id) => ({
+    const added = await store.members.insert((id) => ({
       id,
       source,
       sourceId: holder.id,
@@ -131,6 +133,7 @@ export class ForgeAdmin {
       createdById: this.#creator().id,
       expiresOn: null,
     }));
+    announceMember(this.#context, "add", added);
   }
 
   #user(username: string): UserRecord {

@@ -13,6 +13,8 @@ export interface UserRecord {
   password: string | null;
   namespaceId: number;
   createdAt: string;
+  /** Set for the bot that a project access token belongs to. */
+  botOfProject?: number;
 }
 
 export interface TokenRecord {
@@ -88,9 +90,9 @@ export interface MemberRecord {
   expiresOn: string | null;
 }
 
-export interface HookRecord {
+/** A hook of the whole forge, and what those of projects share with it. */
+export interface HookTarget {
   readonly id: number;
-  projectId: number;
   url: string;
   name: string | null;
   description: string | null;
@@ -105,4 +107,22 @@ export interface HookRecord {
   branchFilterStrategy: "wildcard" | "all_branches";
   customHeaders: { key: string; value: string }[];
   createdAt: string;
+}
+
+export interface HookRecord extends HookTarget {
+  projectId: number;
+}
+
+/** Reads repositories, and nothing else: no user stands behind it. */
+export interface DeployTokenRecord {
+  readonly id: number;
+  name: string;
+  username: string;
+  scopes: string[];
+  /** SHA-256 of the token, hex. The token itself is not kept. */
+  hash: string;
+  source: "project" | "group";
+  sourceId: number;
+  createdAt: string;
+  expiresAt: string | null;
 }

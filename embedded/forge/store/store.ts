@@ -1,7 +1,9 @@
 import { join } from "node:path";
 import { Collection, type Index } from "./collection.ts";
 import type {
+  DeployTokenRecord,
   HookRecord,
+  HookTarget,
   MemberRecord,
   NamespaceRecord,
   ProjectRecord,
@@ -29,16 +31,23 @@ export interface Store {
   hooks: Collection<HookRecord>;
   /** Key: project id. */
   hooksByProject: Index<HookRecord>;
+  systemHooks: Collection<HookTarget>;
+  deployTokens: Collection<DeployTokenRecord>;
+  deployTokensByHash: Index<DeployTokenRecord>;
+  /** Key: `<source>:<source id>`. */
+  deployTokensBySource: Index<DeployTokenRecord>;
 }
 
 export async function openStore(folder: string): Promise<Store> {
-  const [users, tokens, namespaces, projects, members, hooks] = await Promise.all([
+  const [users, tokens, namespaces, projects, members, hooks, systemHooks, deployTokens] = await Promise.all([
     Collection.open<UserRecord>(join(folder, "users")),
     Collection.open<TokenRecord>(join(folder, "tokens")),
     Collection.open<NamespaceRecord>(join(folder, "namespaces")),
     Collection.open<ProjectRecord>(join(folder, "projects")),
     Collection.open<MemberRecord>(join(folder, "members")),
     Collection.open<HookRecord>(join(folder, "hooks")),
+    Collection.open<HookTarget>(join(folder, "system-hooks")),
+    Collection.open<DeployTokenRecord>(join(folder, "deploy-tokens")),
   ]);
   return {
     users,
@@ -56,5 +65,9 @@ export async function openStore(folder: string): Promise<Store> {
     membersByUser: members.indexBy((member) => String(member.userId)),
     hooks,
     hooksByProject: hooks.indexBy((hook) => String(hook.projectId)),
+    systemHooks,
+    deployTokens,
+    deployTokensByHash: deployTokens.indexBy((token) => token.hash),
+    deployTokensBySource: deployTokens.indexBy((token) => `${token.source}:${token.sourceId}`),
   };
 }

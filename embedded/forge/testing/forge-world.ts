@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { pino } from "pino";
-import { type RunningForge, startForge } from "../start-forge.ts";
+import { type ForgeOptions, type RunningForge, startForge } from "../start-forge.ts";
 
 const run = promisify(execFile);
 
@@ -26,11 +26,14 @@ export interface ForgeWorld {
   end(): Promise<void>;
 }
 
-export async function forgeWorld(): Promise<ForgeWorld> {
+export async function forgeWorld(
+  settings: Pick<ForgeOptions, "requestsPerMinute" | "clock"> = {},
+): Promise<ForgeWorld> {
   const folder = await mkdtemp(join(tmpdir(), "forge-"));
   const options = {
     dataFolder: join(folder, "data"),
     logger: pino({ level: "silent" }),
+    ...settings,
   };
   const git = async (cwd: string, ...args: string[]) => {
     const environment = {

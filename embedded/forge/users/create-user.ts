@@ -2,6 +2,7 @@ import type { ForgeContext } from "../forge-context.ts";
 import { rootPathProblem } from "../groups/namespace-path.ts";
 import { ApiError, badRequest } from "../http/api-error.ts";
 import type { UserRecord } from "../store/records.ts";
+import { announceUser } from "../system-hooks/announce-user.ts";
 import { hashPassword } from "./password.ts";
 
 const minPasswordLength = 8; // GitLab's
@@ -13,6 +14,8 @@ export interface NewUser {
   /** Without one the user signs in with tokens only. */
   password?: string;
   admin?: boolean;
+  /** The project whose access token this user stands for. */
+  botOfProject?: number;
 }
 
 /** Makes a user with a personal namespace. Throws `ApiError` 400 or 409 in GitLab's words. */
@@ -52,8 +55,10 @@ export async function createUser(context: ForgeContext, wanted: NewUser): Promis
     password,
     namespaceId: namespace.id,
     createdAt,
+    ...(wanted.botOfProject !== undefined && { botOfProject: wanted.botOfProject }),
   }));
   await store.namespaces.update(namespace.id, { ownerId: user.id });
+  announceUser(context, "create", user);
   return user;
 }
 

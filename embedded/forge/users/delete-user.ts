@@ -1,6 +1,7 @@
 import type { ForgeContext } from "../forge-context.ts";
 import { deleteProject } from "../projects/delete-project.ts";
 import type { UserRecord } from "../store/records.ts";
+import { announceUser } from "../system-hooks/announce-user.ts";
 
 /** Removes a user with their tokens, memberships and personal projects. */
 export async function deleteUser(context: ForgeContext, user: UserRecord): Promise<void> {
@@ -12,4 +13,5 @@ export async function deleteUser(context: ForgeContext, user: UserRecord): Promi
   }
   await store.users.remove(user.id);
   await store.namespaces.remove(user.namespaceId);
+  announceUser(context, "destroy", user);
 }

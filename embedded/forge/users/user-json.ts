@@ -23,7 +23,12 @@ export function userBasicJsonById(context: ForgeContext, id: number | null) {
 
 /** A user for everybody. */
 export function userPublicJson(context: ForgeContext, user: UserRecord) {
-  return { ...userBasicJson(context, user), created_at: user.createdAt, bio: "", bot: false };
+  return {
+    ...userBasicJson(context, user),
+    created_at: user.createdAt,
+    bio: "",
+    bot: user.botOfProject !== undefined,
+  };
 }
 
 /** A user for themselves and for administrators. */

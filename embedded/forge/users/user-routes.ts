@@ -2,13 +2,23 @@ import { type Request, Router } from "express";
 import { requireAdmin, requireCaller } from "../access/caller.ts";
 import type { ForgeContext } from "../forge-context.ts";
 import { ApiError, badRequest, notFound } from "../http/api-error.ts";
+import { asksForKeyset, type KeysetOrder, keysetPage } from "../http/keyset.ts";
 import { paginate } from "../http/pagination.ts";
 import { Parameters, pathId } from "../http/parameters.ts";
 import type { UserRecord } from "../store/records.ts";
 import { createUser } from "./create-user.ts";
 import { deleteUser } from "./delete-user.ts";
 import { hashPassword } from "./password.ts";
+import { renameUser } from "./rename-user.ts";
 import { userBasicJson, userPrivateJson, userPublicJson } from "./user-json.ts";
+
+const byId: KeysetOrder<UserRecord> = {
+  orders: ["id"],
+  order: "id",
+  direction: "desc",
+  keyOf: (user) => [user.id],
+  marker: "cursor",
+};
 
 /** `/user` and `/users`. */
 export function userRoutes(context: ForgeContext): Router {
@@ -23,7 +33,9 @@ export function userRoutes(context: ForgeContext): Router {
   routes.get("/users", (request, response) => {
     const caller = requireCaller(request);
     const found = matching(store.users.all(), Parameters.of(request));
-    const page = paginate(context, request, response, found.reverse());
+    const page = asksForKeyset(request)
+      ? keysetPage(context, request, response, found, byId)
+      : paginate(context, request, response, found.reverse());
     response.json(
       page.map((user) =>
         caller.user.isAdmin ? userPrivateJson(context, user, true) : userBasicJson(context, user),
@@ -65,9 +77,7 @@ export function userRoutes(context: ForgeContext): Router {
     const username = parameters.filled("username");
     const hash = password === undefined ? undefined : await hashPassword(password);
     const user = findUser(context, request);
-    if (username !== undefined && username !== user.username) {
-      throw new ApiError(501, { message: "501 Not Implemented: users cannot be renamed here" });
-    }
+    if (username !== undefined && username !== user.username) await renameUser(context, user, username);
     const changed = await store.users.update(user.id, {
       ...(name !== undefined && { name }),
       ...(email !== undefined && { email }),
@@ -111,6 +121,7 @@ export function findUser(context: ForgeContext, request: Request): UserRecord {
 function matching(users: UserRecord[], parameters: Parameters): UserRecord[] {
   const username = parameters.filled("username")?.toLowerCase();
   const search = parameters.filled("search")?.toLowerCase();
+  const withoutBots = parameters.boolean("without_project_bots") ?? false;
   const active = parameters.boolean("active");
   const blocked = parameters.boolean("blocked");
   return users.filter(
@@ -119,6 +130,7 @@ function matching(users: UserRecord[], parameters: Parameters): UserRecord[] {
       (search === undefined ||
         [user.username, user.name].some((text) => text.toLowerCase().includes(search)) ||
         user.email.toLowerCase() === search) &&
+      (!withoutBots || user.botOfProject === undefined) &&
       (active !== true || user.state === "active") &&
       (blocked !== true || user.state === "blocked"),
   );
