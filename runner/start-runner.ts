@@ -166,12 +166,19 @@ function countTwins(runner: Runner): void {
 async function checkNews(runner: Runner): Promise<void> {
   const known = new Set(await runner.desired.users());
   for (const user of new Set([...known, ...runner.published.users()])) {
-    const desired = await runner.desired.get(user);
-    const { requests, cancels } = await runner.runs.requests(user);
-    const applied = runner.published.get(user);
-    const isBehind = desired ? applied?.generation !== desired.generation : (applied?.twins.length ?? 0) > 0;
-    if (isBehind || requests.length > 0 || cancels.size > 0) runner.nudge(user);
+    await lookForNews(runner, user).catch((error: unknown) =>
+      // Of this user alone: everybody else is looked at all the same.
+      runner.logger.warn({ user, err: messageOf(error) }, "could not look for news; tried again soon"),
+    );
   }
+}
+
+async function lookForNews(runner: Runner, user: string): Promise<void> {
+  const desired = await runner.desired.get(user);
+  const { requests, cancels } = await runner.runs.requests(user);
+  const applied = runner.published.get(user);
+  const isBehind = desired ? applied?.generation !== desired.generation : (applied?.twins.length ?? 0) > 0;
+  if (isBehind || requests.length > 0 || cancels.size > 0) runner.nudge(user);
 }
 
 /** Images that no desired and no last good source refers to may go. */

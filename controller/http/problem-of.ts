@@ -1,4 +1,4 @@
-import { ActionNeededError, TryLaterError } from "#core/errors";
+import { ActionNeededError, isSystemError, TryLaterError } from "#core/errors";
 import type { Problem } from "#schemas/api";
 
 // What is not listed is 422: understood, and it cannot be done until somebody acts.
@@ -62,8 +62,8 @@ const codeByParserType: Readonly<Record<string, string>> = {
 };
 
 /**
- * RFC 9457 problem details for anything that was thrown. What is neither of our two kinds of error nor the sender's
- * fault is ours: the answer names the request id and nothing of the inside.
+ * RFC 9457 problem details for anything that was thrown. What is neither of our two kinds of error, nor a full disk, nor
+ * the sender's fault is ours: the answer names the request id and nothing of the inside.
  */
 export function problemOf(error: unknown, requestId: string): Problem {
   if (error instanceof ActionNeededError) {
@@ -75,6 +75,12 @@ export function problemOf(error: unknown, requestId: string): Problem {
   }
   if (error instanceof TryLaterError) {
     return { ...problem("TRY_LATER", 503, error.message, requestId), retryAfterMs: error.retryAfterMs };
+  }
+  if (["ENOSPC", "EDQUOT"].some((code) => isSystemError(error, code))) {
+    return {
+      ...problem("DISK_FULL", 507, "nothing can be kept: the disk is full", requestId),
+      hint: "make room on the disk that holds the data folder",
+    };
   }
   const parser = parserError(error);
   if (parser) return problem(parser.code, parser.status, parser.detail, requestId);

@@ -7,6 +7,7 @@ import type { Forge } from "../forge/forge.ts";
 
 const checkTimeoutMs = 3_000;
 const rememberMs = 1_000; // many probes are one look
+const probeContent = "x".repeat(4096); // one block
 const forgeRememberMs = 10_000; // the forge is asked at most this often
 
 export interface Readiness {
@@ -26,13 +27,12 @@ export function readiness(checks: Record<string, Check>): () => Promise<Readines
   });
 }
 
-/** Writes a small file and takes it away. */
+/** Writes a small file and takes it away. It has content: an empty one fits on many a full disk. */
 export function dataFolderWritable(data: DataFolder): Check {
   return async () => {
     const path = join(data.root, `.probe-${randomBytes(4).toString("hex")}`);
     await mkdir(data.root, { recursive: true });
-    await writeFile(path, "");
-    await rm(path);
+    await writeFile(path, probeContent).finally(() => rm(path, { force: true }));
   };
 }
 

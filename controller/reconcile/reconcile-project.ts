@@ -62,6 +62,7 @@ export async function reconcileProject(deps: ReconcileDeps, path: string): Promi
   await deps.tracked.note(project);
   const role = deps.tracked.role(path);
   if (role.kind === "untracked") return { outcome: "ignored", summary: "not a project of this platform" };
+  if (role.kind === "user") await knowPlatform(deps);
   const revision = await deps.mirrors.fetch(project, deps.forge.gitAccess(project));
   switch (role.kind) {
     case "platform":
@@ -71,6 +72,15 @@ export async function reconcileProject(deps: ReconcileDeps, path: string): Promi
     case "user":
       return await reconcileUser(deps, role.user, project, revision);
   }
+}
+
+/** What platform.yaml says decides about twins: a user whose push is read first must not be read without it. */
+async function knowPlatform(deps: ReconcileDeps): Promise<void> {
+  if (deps.tracked.platform) return;
+  const project = await deps.forge.project(`${deps.tracked.group}/platform`);
+  if (!project) return;
+  await deps.tracked.note(project);
+  await reconcilePlatform(deps, project, await deps.mirrors.fetch(project, deps.forge.gitAccess(project)));
 }
 
 async function reconcilePlatform(

@@ -1,3 +1,6 @@
+// A clock may be set back by years: the plan is made again long before such an alarm, and timers of Node.js end at 24 days.
+const longestMs = 3600 * 1000;
+
 /** One alarm for each user: the earliest time at which a plan wants to be made again. */
 export class Wakes {
   readonly #alarms = new Map<string, { atMs: number; timer: NodeJS.Timeout }>();
@@ -16,7 +19,7 @@ export class Wakes {
         this.#alarms.delete(user);
         this.#nudge(user);
       },
-      Math.max(10, atMs - Date.now()), // never a busy loop
+      Math.min(longestMs, Math.max(10, atMs - Date.now())), // never a busy loop
     );
     this.#alarms.set(user, { atMs, timer });
   }
