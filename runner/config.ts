@@ -4,6 +4,11 @@ export interface RunnerConfig {
   dataFolder: string;
   redisUrl: string;
   installation: string;
+  engine: "docker" | "process";
+  /** The process engine: the one user whose twins it runs. */
+  onlyUser: string | undefined;
+  /** The process engine: bubblewrap where it works, or nothing at all. */
+  isolation: "auto" | "none";
   dockerHost: string | undefined;
   networkPool: string;
   metricsPort: number | undefined;
@@ -16,6 +21,9 @@ const settings = {
   DTAAS_DATA: { required: true, says: "folder that controller and runner share" },
   REDIS_URL: { required: true, pattern: /^(rediss?|unix):\/\//, says: "redis://[:password@]host:port" },
   DTAAS_INSTALLATION: { required: true, pattern: /^[a-z0-9]{4,32}$/, says: "4-32 small letters and digits" },
+  DTAAS_ENGINE: { fallback: "docker", pattern: /^(docker|process)$/, says: "docker or process" },
+  DTAAS_PROCESS_USER: { says: "the one user whose twins the process engine runs" },
+  DTAAS_ISOLATION: { fallback: "auto", pattern: /^(auto|none)$/, says: "auto or none" },
   DOCKER_HOST: { pattern: /^(unix|tcp):\/\//, says: "unix:///path or tcp://host:port" },
   DTAAS_NETWORK_POOL: {
     fallback: "10.213.0.0/16",
@@ -32,11 +40,16 @@ const settings = {
 
 /** Reads and checks the settings; throws one `ActionNeededError("CONFIG_INVALID")` that names every problem. */
 export function readRunnerConfig(environment: NodeJS.ProcessEnv = process.env): RunnerConfig {
-  const values = readConfig(settings, environment);
+  const asked = environment["DTAAS_ENGINE"] === "process";
+  const user = { ...settings.DTAAS_PROCESS_USER, required: asked };
+  const values = readConfig({ ...settings, DTAAS_PROCESS_USER: user }, environment);
   return {
     dataFolder: values.DTAAS_DATA ?? "",
     redisUrl: values.REDIS_URL ?? "",
     installation: values.DTAAS_INSTALLATION ?? "",
+    engine: values.DTAAS_ENGINE === "process" ? "process" : "docker",
+    onlyUser: values.DTAAS_PROCESS_USER,
+    isolation: values.DTAAS_ISOLATION === "none" ? "none" : "auto",
     dockerHost: values.DOCKER_HOST,
     networkPool: values.DTAAS_NETWORK_POOL ?? "",
     metricsPort: values.DTAAS_METRICS_PORT === undefined ? undefined : Number(values.DTAAS_METRICS_PORT),

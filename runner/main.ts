@@ -5,6 +5,9 @@ import { renderWorkspace } from "#templates/render-workspace";
 import { composeRunner } from "./compose-runner.ts";
 import { type RunnerConfig, readRunnerConfig } from "./config.ts";
 import { createDockerEngine } from "./engine/docker/docker-engine.ts";
+import type { Engine } from "./engine/engine.ts";
+import { machineWorkspace } from "./engine/process/machine-workspace.ts";
+import { createProcessEngine } from "./engine/process/process-engine.ts";
 import { createImageBuilder } from "./images/build-image.ts";
 import { collectImages } from "./images/collect-images.ts";
 import { readMachineRegistries } from "./images/machine-registries.ts";
@@ -12,6 +15,7 @@ import { runnerMetrics } from "./metrics.ts";
 import { serveProbes } from "./serve-probes.ts";
 import { startRunner } from "./start-runner.ts";
 import { stopAll } from "./stop-all.ts";
+import type { RenderWorkspace } from "./twins/image-shelf.ts";
 
 const pingRedisDeadlineMs = 2_000;
 // An image that no twin refers to is kept this long, for whoever pushes the old packages again.
@@ -41,7 +45,7 @@ async function serve(config: RunnerConfig, logger: Logger): Promise<void> {
     engine,
     logger,
     metrics,
-    render: renderWorkspace,
+    render: renderFor(config),
     build: async ({ workspace }, signal) => void (await builder.ensure(workspace, signal)),
     collectImages: async (keep) => {
       const gone = await collectImages(images, { keep, minAgeMs: unusedImageAgeMs, nowMs: Date.now() });
@@ -71,7 +75,7 @@ async function stopEverything(config: RunnerConfig, logger: Logger): Promise<voi
       engine,
       logger,
       metrics: runnerMetrics(),
-      render: renderWorkspace,
+      render: renderFor(config),
     },
     { nudge: nothing, wakeAt: nothing, requestBuild: nothing, tellController: nothing },
   );
@@ -81,8 +85,21 @@ async function stopEverything(config: RunnerConfig, logger: Logger): Promise<voi
   await engine.close();
 }
 
-function engineOf(config: RunnerConfig, logger: Logger) {
-  const { installation, networkPool, dockerHost } = config;
+function renderFor(config: RunnerConfig): RenderWorkspace {
+  return config.engine === "process" ? machineWorkspace : renderWorkspace;
+}
+
+function engineOf(config: RunnerConfig, logger: Logger): Engine {
+  const { installation, networkPool, dockerHost, isolation, onlyUser } = config;
+  if (config.engine === "process") {
+    return createProcessEngine({
+      installation,
+      dataFolder: dataFolder(config.dataFolder),
+      logger,
+      isolation,
+      ...(onlyUser === undefined ? {} : { onlyUser }),
+    });
+  }
   return createDockerEngine({
     installation,
     networkPool,

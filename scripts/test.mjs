@@ -3,6 +3,7 @@
 import { join } from "node:path";
 import { build } from "./build.mjs";
 import { runChecks } from "./checks.mjs";
+import { installPythonGitlab } from "./install-python-gitlab.mjs";
 import { root } from "./run-step.mjs";
 import { runTests, sayResult } from "./run-tests.mjs";
 
@@ -14,6 +15,11 @@ try {
   const failedChecks = await runChecks();
   if (!isBuilt) {
     sayResult(nothing, ["build", ...failedChecks]);
+  } else if (prepared.stop && prepared.why) {
+    process.env.DTAAS_TESTS_WITHOUT_ENGINE = prepared.why;
+    const result = await runTests(process.argv.slice(2));
+    console.log(`\nNOT RUN: the tests that need Docker, as no container engine can be had. ${prepared.why}`);
+    sayResult(result, failedChecks);
   } else if (prepared.stop) {
     sayResult(await runTests(process.argv.slice(2)), failedChecks);
   } else if (process.env.CI === "true") {
@@ -27,7 +33,10 @@ try {
   await prepared?.stop?.();
 }
 
-/** A machine that cannot be made ready is an error under CI; elsewhere the tests that need no daemon are run, and it is said. */
+/**
+ * A machine that cannot be made ready is an error under CI; elsewhere the tests that need no container engine, or no
+ * daemon at all, are run, and it is said.
+ */
 async function prepare() {
   const { thisMachine } = await import("../dist/embedded/machine/machine.js");
   const { prepareMachine } = await import("../dist/embedded/machine/prepare-machine.js");
@@ -36,20 +45,34 @@ async function prepare() {
   const terminal = new Terminal(process.stdout);
   const asks = Boolean(process.stdin.isTTY && process.stdout.isTTY) && process.env.CI !== "true";
   const machine = thisMachine(process.env, join(root, "node_modules", ".cache", "dtaas", "engine"));
-  console.log("Machine");
-  try {
-    const ready = await prepareMachine(machine, prepareTalk(terminal, asks));
+  const talk = prepareTalk(terminal, asks);
+  const stoppable = (ready) => {
     let isStopping;
     const stop = () => (isStopping ??= ready.stop());
     for (const signal of ["SIGINT", "SIGTERM"]) {
       process.once(signal, () => void stop().finally(() => process.exit(1)));
     }
-    return { stop };
-  } catch (error) {
+    return stop;
+  };
+  const failure = (error) => {
     if (error?.name !== "ActionNeededError") throw error;
     terminal.failed("");
     const hint = error.hint ? `\nmend it with:\n  ${error.hint.replaceAll("\n", "\n  ")}` : "";
     console.log(`${error.message}${hint}`);
-    return { why: error.message };
+    return error.message.replaceAll("\n", "; ");
+  };
+  console.log("Machine");
+  await installPythonGitlab(machine, talk);
+  let why;
+  try {
+    return { stop: stoppable(await prepareMachine(machine, talk)) };
+  } catch (error) {
+    why = failure(error);
+  }
+  if (process.env.CI === "true") return { why };
+  try {
+    return { stop: stoppable(await prepareMachine(machine, talk, "no engine")), why };
+  } catch (error) {
+    return { why: failure(error) };
   }
 }

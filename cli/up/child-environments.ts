@@ -9,6 +9,8 @@ export interface ChildSettings {
   dataFolder: string;
   redisUrl: string;
   dockerHost: string | undefined;
+  /** Absent: the container engine. Otherwise twins are processes, of this one user only. */
+  processEngine?: { user: string };
   logLevel: string;
   secrets: Secrets;
   ports: Ports;
@@ -65,10 +67,12 @@ export function controllerEnvironment(settings: ChildSettings): Record<string, s
 
 /** The runner gets the engine and no token of anything. */
 export function runnerEnvironment(settings: ChildSettings): Record<string, string> {
+  const { processEngine } = settings;
   return {
-    ...base(settings, [...registries, ...engine]),
+    ...base(settings, processEngine ? ["DTAAS_ISOLATION"] : [...registries, ...engine]),
     REDIS_URL: settings.redisUrl,
     DTAAS_METRICS_PORT: String(settings.ports.metrics),
+    ...(processEngine && { DTAAS_ENGINE: "process", DTAAS_PROCESS_USER: processEngine.user }),
     ...(settings.dockerHost !== undefined && { DOCKER_HOST: settings.dockerHost }),
   };
 }

@@ -2,8 +2,12 @@ import { resolve } from "node:path";
 import { ActionNeededError } from "#core/errors";
 import { readConfig, type Setting } from "#core/read-config";
 
+export type EngineName = "docker" | "process";
+
 export interface UpConfig {
   dataFolder: string;
+  /** Absent: containers, and processes of this machine where no container engine can be had. */
+  engine: EngineName | undefined;
   /** Absent: a redis-server of our own. */
   redisUrl: string | undefined;
   /** Absent: the default socket. */
@@ -20,6 +24,7 @@ export interface UpConfig {
 
 export interface UpOptions {
   data?: string;
+  engine?: string;
   yes?: boolean;
 }
 
@@ -27,6 +32,7 @@ const settings = {
   DTAAS_DATA: { fallback: ".dtaas", says: "the folder for everything the platform keeps" },
   DTAAS_PORT: { pattern: /^\d{1,5}$/, says: "a port number" },
   DTAAS_FORGE_PORT: { pattern: /^\d{1,5}$/, says: "a port number" },
+  DTAAS_ENGINE: { pattern: /^(docker|process)$/, says: "docker or process" },
   REDIS_URL: { pattern: /^(rediss?|unix):\/\//, says: "redis://[:password@]host:port" },
   DOCKER_HOST: { pattern: /^(unix|tcp|http|https):\/\//, says: "unix:///path or tcp://host:port" },
   DTAAS_LOG_LEVEL: {
@@ -41,9 +47,11 @@ export function readUpConfig(
   options: UpOptions = {},
   environment: Readonly<Record<string, string | undefined>> = process.env,
 ): UpConfig {
-  const values = readConfig(settings, environment);
+  const given = options.engine === undefined ? {} : { DTAAS_ENGINE: options.engine };
+  const values = readConfig(settings, { ...environment, ...given });
   return {
     dataFolder: resolve(options.data ?? values.DTAAS_DATA ?? ".dtaas"),
+    engine: engineName(values.DTAAS_ENGINE),
     redisUrl: values.REDIS_URL,
     dockerHost: values.DOCKER_HOST,
     port: portNumber("DTAAS_PORT", values.DTAAS_PORT),
@@ -52,6 +60,10 @@ export function readUpConfig(
     yes: options.yes ?? false,
     environment,
   };
+}
+
+function engineName(text: string | undefined): EngineName | undefined {
+  return text === "docker" || text === "process" ? text : undefined;
 }
 
 function portNumber(name: string, text: string | undefined): number | undefined {

@@ -3,12 +3,7 @@ import { link, mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { readTextIfThere, writeFileAtomic } from "#core/atomic-file";
 import { ActionNeededError, isSystemError } from "#core/errors";
-import {
-  identifyProcess,
-  isAlive,
-  type ProcessIdentity,
-  toProcessIdentity,
-} from "#embedded/processes/process-identity";
+import { identifyProcess, isAlive, type ProcessIdentity, toProcessIdentity } from "#core/process-identity";
 
 const attempts = 50; // many starts at the same moment; all but one find a living holder soon
 const released = "released\n";

@@ -3,7 +3,7 @@ import { ActionNeededError } from "#core/errors";
 const answerMs = 15_000;
 
 /** GitLab's access levels, as far as seeding needs them. */
-export const access = { reporter: 20, maintainer: 40 } as const;
+export const access = { reporter: 20, developer: 30, maintainer: 40 } as const;
 
 export interface SeededProject {
   id: number;
@@ -78,6 +78,18 @@ export class ForgeAdmin {
     const found = await this.#fetch("GET", `/${of}/members/${userId}`);
     if (found.ok) return;
     await this.#call("POST", `/${of}/members`, { user_id: userId, access_level: level });
+  }
+
+  /** Names of all who may push to a project of this group. */
+  async pushers(group: string): Promise<string[]> {
+    const projects = await this.#list("GET", `/groups/${encodeURIComponent(group)}/projects?per_page=100`);
+    const names = new Set<string>();
+    for (const project of projects) {
+      for (const member of await this.#list("GET", `/projects/${idOf(project)}/members/all?per_page=100`)) {
+        if (Number(member["access_level"]) >= access.developer) names.add(String(member["username"]));
+      }
+    }
+    return [...names].sort();
   }
 
   async #list(method: string, path: string): Promise<Record<string, unknown>[]> {

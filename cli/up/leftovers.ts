@@ -1,8 +1,8 @@
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { readJson, writeJsonAtomic } from "#core/atomic-file";
+import { identifyProcess, toProcessIdentity } from "#core/process-identity";
 import { endProcess } from "#embedded/processes/end-process";
-import { identifyProcess, toProcessIdentity } from "#embedded/processes/process-identity";
 
 const graceMs = 10_000;
 

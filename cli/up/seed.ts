@@ -28,14 +28,16 @@ export async function seed(options: {
   examples: string;
   dataFolder: string;
   secrets: Secrets;
+  /** Whose accounts and examples are made; absent: all. */
+  users?: readonly string[];
   onStep: (text: string) => void;
 }): Promise<Seeded> {
-  const { secrets, onStep } = options;
+  const { secrets, onStep, users: names = exampleUsers } = options;
   const admin = new ForgeAdmin(options.forgeUrl, secrets.forgeRootToken);
   onStep("accounts");
   const bot = await ensureAccount(admin, options, botName, ["api", "read_repository", "write_repository"]);
   const users = new Map<string, { id: number; token: string }>();
-  for (const name of exampleUsers) {
+  for (const name of names) {
     users.set(
       name,
       await ensureAccount(admin, options, name, ["api", "read_repository", "write_repository"]),

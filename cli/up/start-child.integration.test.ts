@@ -3,7 +3,7 @@ import { access, mkdtemp, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeEach, expect, test, vi } from "vitest";
-import { identifyProcess } from "#embedded/processes/process-identity";
+import { identifyProcess } from "#core/process-identity";
 import { endLeftovers, rememberChild } from "./leftovers.ts";
 import { type ChildOptions, startChild } from "./start-child.ts";
 

@@ -11,6 +11,10 @@ export function upCommand(): Command {
   return new Command("up")
     .description("prepare this machine, start the platform on it, and stay up until Ctrl-C")
     .option("--data <folder>", "everything the platform keeps (default: DTAAS_DATA, else .dtaas here)")
+    .option(
+      "--engine <name>",
+      "docker, or process: twins as processes of this machine (default: what can be had)",
+    )
     .option("-y, --yes", "install what is missing without asking")
     .action(runUp);
 }

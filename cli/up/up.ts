@@ -2,7 +2,6 @@ import { join } from "node:path";
 import { writeJsonAtomic } from "#core/atomic-file";
 import { packageRoot } from "#core/package-root";
 import { thisMachine } from "#embedded/machine/machine";
-import { prepareMachine } from "#embedded/machine/prepare-machine";
 import { startRedis } from "#embedded/redis/start-redis";
 import { type AwaitedTwins, awaitTwins } from "./await-twins.ts";
 import {
@@ -15,12 +14,16 @@ import {
 } from "./child-environments.ts";
 import type { UpConfig } from "./config.ts";
 import { lockFolder } from "./folder-lock.ts";
+import { ForgeAdmin } from "./forge-admin.ts";
 import { type Keeper, keeper } from "./keeper.ts";
 import { endLeftovers } from "./leftovers.ts";
+import { checkOnlyPusher, watchOnlyPusher } from "./only-pusher.ts";
 import { choosePorts } from "./ports.ts";
+import { prepareEngine } from "./prepare-engine.ts";
 import { prepareTalk } from "./prepare-talk.ts";
+import { endProcessTwins, seededUsers } from "./process-twins.ts";
 import { loadSecrets } from "./secrets.ts";
-import { type Seeded, seed } from "./seed.ts";
+import { exampleUsers, type Seeded, seed } from "./seed.ts";
 import { answersOk, startChild } from "./start-child.ts";
 import { stopTwins } from "./stop-twins.ts";
 import { Stops } from "./stops.ts";
@@ -74,7 +77,7 @@ interface AllUp extends Seeded {
   apiUrl: string;
   forge: string;
   awaited: AwaitedTwins;
-  /** Rejects when one of the processes keeps dying. */
+  /** Rejects when one of the processes keeps dying, or when somebody may push who must not. */
   givenUp: Promise<never>;
 }
 
@@ -88,11 +91,21 @@ async function startAll(
   const { dataFolder } = config;
   const machine = thisMachine(config.environment, join(dataFolder, "engine"));
   const asks = !config.yes && Boolean(process.stdin.isTTY && process.stdout.isTTY);
-  const prepared = await prepareMachine(machine, prepareTalk(terminal, asks));
-  stops.add("engine", async () => {
-    const { engineKeptFor } = await prepared.stop();
-    return engineKeptFor.length > 0 ? `stays up for ${engineKeptFor.join(", ")}` : "as it was found";
-  });
+  const talk = {
+    ...prepareTalk(terminal, asks),
+    say: (text: string) => terminal.say(text),
+    failed: (detail: string) => terminal.failed(detail),
+  };
+  const [firstUser] = exampleUsers;
+  const isOneUsers = async () => (await seededUsers(dataFolder)).every((name) => name === firstUser);
+  const { engine, prepared } = await prepareEngine(config, machine, talk, isOneUsers);
+  const onlyUser = engine === "process" ? firstUser : undefined;
+  if (engine === "docker") {
+    stops.add("engine", async () => {
+      const { engineKeptFor } = await prepared.stop();
+      return engineKeptFor.length > 0 ? `stays up for ${engineKeptFor.join(", ")}` : "as it was found";
+    });
+  }
   if (signal.aborted) return undefined;
 
   const secrets = await loadSecrets(dataFolder);
@@ -101,7 +114,13 @@ async function startAll(
   const keep = keeper(terminal, stops);
   const sayOnce = withoutRepeats((text) => terminal.say(text));
   const redisUrl = config.redisUrl ?? (await ownRedis(dataFolder, secrets.redisPassword, terminal, keep));
-  const settings: ChildSettings = { ...config, redisUrl, secrets, ports };
+  const settings: ChildSettings = {
+    ...config,
+    redisUrl,
+    secrets,
+    ports,
+    ...(onlyUser && { processEngine: { user: onlyUser } }),
+  };
   const child = (
     name: string,
     script: string,
@@ -128,7 +147,21 @@ async function startAll(
 
   const onStep = terminal.stage("examples");
   const examples = join(packageRoot, "examples");
-  const seeded = await seed({ forgeUrl: forgeUrl(ports), examples, dataFolder, secrets, onStep });
+  const seeded = await seed({
+    forgeUrl: forgeUrl(ports),
+    examples,
+    dataFolder,
+    secrets,
+    onStep,
+    ...(onlyUser && { users: [onlyUser] }),
+  });
+  let secondPusher: Promise<never> | undefined;
+  if (onlyUser) {
+    const admin = new ForgeAdmin(forgeUrl(ports), secrets.forgeRootToken);
+    await checkOnlyPusher(admin, onlyUser);
+    secondPusher = watchOnlyPusher(admin, onlyUser, signal);
+    secondPusher.catch(() => undefined); // nobody may be waiting yet
+  }
   terminal.done(
     seeded.pushedTwins.length > 0 ? `${seeded.pushedTwins.length} twins pushed` : "found as they were left",
   );
@@ -136,6 +169,7 @@ async function startAll(
   if (signal.aborted) return undefined;
 
   const runnerSettings = runnerEnvironment(settings);
+  if (!onlyUser) await endProcessTwins(settings);
   stops.add("twins", () => stopTwins({ environment: runnerSettings, dataFolder }));
   terminal.stage("controller");
   await child("controller", "controller/main.js", controllerEnvironment(settings), () =>
@@ -172,7 +206,9 @@ async function startAll(
   const all = there + awaited.failed.length + awaited.missing.length;
   if (there === all) terminal.done(`${there} where Git wants them`);
   else terminal.failed(`${there} of ${all} where Git wants them`);
-  return { ...seeded, apiUrl: httpUrl(ports), forge: forgeUrl(ports), awaited, givenUp: keep.givenUp };
+  const givenUp = secondPusher ? Promise.race([keep.givenUp, secondPusher]) : keep.givenUp;
+  givenUp.catch(() => undefined);
+  return { ...seeded, apiUrl: httpUrl(ports), forge: forgeUrl(ports), awaited, givenUp };
 }
 
 async function ownRedis(folder: string, password: string, terminal: Terminal, keep: Keeper): Promise<string> {

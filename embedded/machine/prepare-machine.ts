@@ -22,11 +22,16 @@ export interface PreparingTalk {
   done(detail: string): void;
 }
 
+/** What the platform is to find: all of it, or all but a container engine, where twins run as processes. */
+export type MachineNeeds = "everything" | "no engine";
+
 /** Looks at everything the platform needs, changes nothing. */
 export async function inspectMachine(
   machine: Machine,
   onStarted: (engine: StartedEngine) => void = () => {},
+  needs: MachineNeeds = "everything",
 ): Promise<Finding[]> {
+  if (needs === "no engine") return [await lookForRedis(machine)];
   return [
     await lookForRedis(machine),
     await lookForEngine(machine, onStarted),
@@ -38,11 +43,16 @@ export async function inspectMachine(
  * Makes this machine ready for the platform: Redis, a container engine that runs, the base image. What is there is left as it is, so a
  * second call finds nothing to do. What only a person can mend is `ActionNeededError("MACHINE_NOT_READY")` with a line for each piece.
  */
-export async function prepareMachine(machine: Machine, talk: PreparingTalk): Promise<PreparedMachine> {
+export async function prepareMachine(
+  machine: Machine,
+  talk: PreparingTalk,
+  needs: MachineNeeds = "everything",
+): Promise<PreparedMachine> {
   let engine = await adoptDockerd(machineEngine(machine), machine.engineFolder);
-  const findings = await inspectMachine(machine, (started) => {
+  const onStarted = (started: StartedEngine): void => {
     engine = started;
-  });
+  };
+  const findings = await inspectMachine(machine, onStarted, needs);
   const missing = findings.filter((finding) => finding.state === "missing");
   refuseWhatNeedsAPerson(missing);
   await installAll(machine, talk, missing);
@@ -59,7 +69,7 @@ export async function prepareMachine(machine: Machine, talk: PreparingTalk): Pro
       await finding.remedy?.mend(onLine);
       talk.done("ready");
     }
-    const after = missing.length === 0 ? findings : await inspectMachine(machine);
+    const after = missing.length === 0 ? findings : await inspectMachine(machine, undefined, needs);
     refuseWhatNeedsAPerson(after.filter((finding) => finding.state === "missing").map(withoutRemedy));
     return { findings: after, stop };
   } catch (error) {

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { isSystemError } from "#core/errors";
-import { isAlive, type ProcessIdentity } from "./process-identity.ts";
+import { isAlive, type ProcessIdentity } from "#core/process-identity";
 
 const pollMs = 25;
 

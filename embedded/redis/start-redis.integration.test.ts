@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { Redis } from "ioredis";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { readJson, writeJsonAtomic } from "#core/atomic-file";
-import { identifyProcess } from "../processes/process-identity.ts";
+import { identifyProcess } from "#core/process-identity";
 import { pingRedis } from "./ping-redis.ts";
 import { type RunningRedis, startRedis } from "./start-redis.ts";
 

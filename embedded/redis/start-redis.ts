@@ -6,15 +6,10 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { readJson, writeFileAtomic, writeJsonAtomic } from "#core/atomic-file";
 import { ActionNeededError, isSystemError, messageOf } from "#core/errors";
+import { identifyProcess, isAlive, type ProcessIdentity, toProcessIdentity } from "#core/process-identity";
 import { endProcess } from "../processes/end-process.ts";
 import { systemPath } from "../processes/find-command.ts";
 import { freePort } from "../processes/free-port.ts";
-import {
-  identifyProcess,
-  isAlive,
-  type ProcessIdentity,
-  toProcessIdentity,
-} from "../processes/process-identity.ts";
 import { pingRedis } from "./ping-redis.ts";
 import { type RedisSettings, redisConfig } from "./redis-config.ts";
 

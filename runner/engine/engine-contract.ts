@@ -34,6 +34,8 @@ export interface EngineUnderTest {
     remove(id: string): Promise<void>;
     change(id: string): Promise<void>;
   };
+  /** What an engine cannot do, and why: these parts of the contract are left out, and it is printed. */
+  lacks?: { images?: string; changes?: string; ports?: string };
   recipes: { good(hash: string): Promise<ImageRecipe>; bad(hash: string): Promise<ImageRecipe> };
   tearDown(): Promise<void>;
 }
@@ -102,6 +104,12 @@ export function engineContract(name: string, setUp: () => Promise<EngineUnderTes
       await engine.containers.start(id);
       return id;
     }
+
+    const without = (part: keyof NonNullable<EngineUnderTest["lacks"]>): boolean => {
+      const reason = under.lacks?.[part];
+      if (reason !== undefined) console.warn(`${name} is not asked for ${part}: ${reason}`);
+      return reason !== undefined;
+    };
 
     const look = async (id: string): Promise<Container | undefined> =>
       (await engine.containers.list()).find((container) => container.id === id);
@@ -219,9 +227,11 @@ export function engineContract(name: string, setUp: () => Promise<EngineUnderTes
       const id = await started(under.commands.forever);
       const kinds = () => seen.filter((event) => event.container?.id === id).map((event) => event.kind);
       await vi.waitFor(() => expect(kinds()).toContain("started"), within);
-      await under.stranger.change(id);
-      await vi.waitFor(() => expect(kinds()).toContain("changed"), within);
-      expect(await look(id)).toMatchObject({ state: "running", changed: true });
+      if (!without("changes")) {
+        await under.stranger.change(id);
+        await vi.waitFor(() => expect(kinds()).toContain("changed"), within);
+        expect(await look(id)).toMatchObject({ state: "running", changed: true });
+      }
       await under.stranger.kill(id);
       await vi.waitFor(() => expect(kinds()).toContain("exited"), within);
       expect(await look(id)).toMatchObject({ state: "exited", exitCode: 137 });
@@ -311,7 +321,7 @@ export function engineContract(name: string, setUp: () => Promise<EngineUnderTes
       const id = await started(under.commands.forever);
       expect(await engine.containers.endpoint(id, 8000)).toMatchObject({
         host: expect.any(String),
-        port: 8000,
+        port: without("ports") ? expect.any(Number) : 8000,
       });
       await engine.containers.stop(id, 5_000);
       expect(await engine.containers.endpoint(id, 8000)).toBeUndefined();
@@ -359,7 +369,8 @@ export function engineContract(name: string, setUp: () => Promise<EngineUnderTes
       });
     });
 
-    test("builds an image, finds it by its hash, and forgets it", async () => {
+    test("builds an image, finds it by its hash, and forgets it", async (context) => {
+      if (without("images")) context.skip();
       const hash = `ab12${Date.now().toString(16)}`;
       expect(await engine.images.find(hash)).toBeUndefined();
       const lines: string[] = [];

@@ -7,7 +7,9 @@ import type { Resources } from "#schemas/twin-spec";
  * `ActionNeededError("DISK_FULL")`.
  */
 export interface Engine {
-  readonly name: "docker" | "fake";
+  readonly name: "docker" | "process" | "fake";
+  /** Whether an old and a new execution of one twin may be up side by side; otherwise the old one makes room first. */
+  readonly runsBeside: boolean;
   /** Throws `TryLaterError` when the engine does not answer within five seconds. */
   ping(signal?: AbortSignal): Promise<{ version: string }>;
   containers: Containers;

@@ -1,6 +1,6 @@
 import type { ContainerFact, ImageFact, TwinFacts } from "#planning/facts";
 import { rememberStarted, type TwinMemory } from "#planning/memory";
-import type { DesiredState } from "#schemas/desired-state";
+import type { DesiredState, DesiredTwin } from "#schemas/desired-state";
 import type { Container } from "../engine/engine.ts";
 import { dependencies } from "./desired-store.ts";
 import { parseLayerId } from "./names.ts";
@@ -23,7 +23,8 @@ export async function observeUser(
   ]);
   const facts: TwinFacts[] = [];
   for (const name of [...names].sort()) {
-    const twin = desired?.twins.find((candidate) => candidate.name === name);
+    const wanted = desired?.twins.find((candidate) => candidate.name === name);
+    const twin = wanted && (runner.engine.runsBeside ? wanted : alwaysReplaced(wanted));
     const mine = containers.filter((container) => container.labels.twin === name);
     const memory = await recallLost(runner, user, name, mine);
     const needs = twin ? dependencies(user, twin) : [];
@@ -46,6 +47,12 @@ export async function observeUser(
     });
   }
   return facts;
+}
+
+/** The same twin on an engine where two executions of it cannot be up side by side. */
+function alwaysReplaced(twin: DesiredTwin): DesiredTwin {
+  const { spec } = twin;
+  return { ...twin, spec: { ...spec, rollout: { ...spec.rollout, strategy: "replace" } } };
 }
 
 async function imageFact(

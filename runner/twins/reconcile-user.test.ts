@@ -68,7 +68,7 @@ function mortalEngine(engine: Engine, death: Death | undefined): Engine {
 }
 
 /** A runner over a fake engine: nudges and alarms are looks, made at once. `restart` is a new process on the same world. */
-async function startWorld(rules: FakeRules = {}, death?: Death) {
+async function startWorld(rules: FakeRules = {}, death?: Death, runsBeside = true) {
   const data = dataFolder(await mkdtemp(join(tmpdir(), "runner-")));
   const world = new FakeWorld(rules);
   const logger = createLogger("test", "silent");
@@ -85,7 +85,7 @@ async function startWorld(rules: FakeRules = {}, death?: Death) {
     runner = await composeRunner(
       {
         data,
-        engine: mortalEngine(createFakeEngine(world), mortal),
+        engine: { ...mortalEngine(createFakeEngine(world), mortal), runsBeside },
         logger,
         metrics: runnerMetrics(),
         render: async (workspace) => ({ hash: `image-${workspace.template}`, dockerfile: "", files: {} }),
@@ -300,3 +300,26 @@ test("stopping the platform closes every run, and the next start begins at once 
   await expect.poll(() => seen()?.phase, deadline).toBe("live");
   expect(seen()?.restarts).toBe(0);
 });
+
+test.each([true, false])(
+  "a new revision starts beside the old one where the engine can do that (%s), else after it",
+  async (runsBeside) => {
+    let most = 0;
+    const behaviour = () => {
+      const up = [...world.containers.values()].filter(({ state }) => state === "running").length;
+      most = Math.max(most, up);
+      return {};
+    };
+    const { world, want, seen } = await startWorld({ behaviour }, undefined, runsBeside);
+    const rollout = { strategy: "parallel" as const, timeoutMs: 60_000 };
+    const parallel = (sourceKey: string) => {
+      const made = twin(sourceKey);
+      return { ...made, spec: { ...made.spec, rollout } };
+    };
+    await want(parallel(key1));
+    await expect.poll(() => seen()?.phase, deadline).toBe("live");
+    await want(parallel(key2));
+    await expect.poll(() => seen()?.phase === "live" && seen()?.sourceKey, deadline).toBe(key2);
+    expect(most).toBe(runsBeside ? 2 : 1);
+  },
+);

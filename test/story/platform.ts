@@ -64,8 +64,9 @@ export class Platform {
     this.users = users;
   }
 
-  static async start(options: { users: readonly string[] }): Promise<Platform> {
-    const folder = await mkdtemp(join(tmpdir(), "dtaas-story-"));
+  /** `dataFolder`: on a file system of the test's own, say; a fresh folder otherwise. */
+  static async start(options: { users: readonly string[]; dataFolder?: string }): Promise<Platform> {
+    const folder = options.dataFolder ?? (await mkdtemp(join(tmpdir(), "dtaas-story-")));
     const secrets = await loadSecrets(folder);
     const ports = { http: await freePort(), forge: await freePort(), metrics: await freePort() };
     const redis = await startRedis({ folder: join(folder, "redis"), password: secrets.redisPassword });
@@ -80,10 +81,18 @@ export class Platform {
     };
     const forge = await startProcess(folder, "forge", "embedded/forge/main.js", forgeEnvironment(settings));
     const platform = new Platform(settings, redis, forge, options.users);
-    const headers = { "private-token": secrets.forgeRootToken };
-    await until("our forge answers", () => answers(`${forgeUrl(ports)}/api/v4/metadata`, headers));
-    await platform.#seed();
-    await Promise.all([platform.startController(), platform.startRunner()]);
+    try {
+      // It listens a moment before it knows its administrator.
+      await until("the forge knows its administrator", async () => {
+        const headers = { "private-token": secrets.forgeRootToken };
+        return (await fetch(`${forgeUrl(ports)}/api/v4/user`, { headers })).ok;
+      });
+      await platform.#seed();
+      await Promise.all([platform.startController(), platform.startRunner()]);
+    } catch (error) {
+      await platform.close();
+      throw error;
+    }
     return platform;
   }
 
@@ -95,18 +104,21 @@ export class Platform {
     return forgeUrl(this.settings.ports);
   }
 
+  get forgePid(): number {
+    return this.#forge.pid;
+  }
+
   token(user: string): string {
     return this.#tokens.get(user) ?? "";
   }
 
-  async startController(): Promise<void> {
+  /** `more`: settings that differ from the platform's, such as a Git host that is reached by a detour. */
+  async startController(more: Record<string, string> = {}): Promise<void> {
     const { dataFolder, ports } = this.settings;
-    this.controller = await startProcess(
-      dataFolder,
-      "controller",
-      "controller/main.js",
-      controllerEnvironment(this.settings),
-    );
+    this.controller = await startProcess(dataFolder, "controller", "controller/main.js", {
+      ...controllerEnvironment(this.settings),
+      ...more,
+    });
     await until("the controller is ready", () => answers(`${httpUrl(ports)}/readyz`));
   }
 
@@ -186,7 +198,7 @@ export class Platform {
     user: string,
     commit: string,
   ): Promise<{ name: string; status: string; description: string; target_url: string | null }[]> {
-    const path = `/api/v4/projects/${encodeURIComponent(`dtaas/${user}`)}/repository/commits/${commit}/statuses`;
+    const path = `/api/v4/projects/${encodeURIComponent(`dtaas/${user}`)}/repository/commits/${commit}/statuses?per_page=100`;
     const response = await fetch(`${this.forgeUrl}${path}`, {
       headers: { "private-token": this.token("root") },
     });

@@ -16,6 +16,7 @@ export function createFakeEngine(world: FakeWorld): Engine {
   };
   return {
     name: "fake",
+    runsBeside: true,
     async ping() {
       await enter("ping");
       return { version: "fake" };

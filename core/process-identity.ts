@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { isSystemError } from "#core/errors";
+import { isSystemError } from "./errors.ts";
 
 /** A process that cannot be mistaken for a later one that got the same number. */
 export interface ProcessIdentity {

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { expect, test } from "vitest";
+import { identifyProcess, isAlive, toProcessIdentity } from "#core/process-identity";
 import { endProcess } from "./end-process.ts";
-import { identifyProcess, isAlive, toProcessIdentity } from "./process-identity.ts";
 
 test("a process is alive only as itself: the same number with another start is somebody else", () => {
   const me = identifyProcess(process.pid);
