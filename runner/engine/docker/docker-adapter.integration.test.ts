@@ -136,7 +136,7 @@ else {
     const engines = ["one", "two"].map((name) =>
       createDockerEngine({
         installation: `${installation.id}${name}`,
-        networkPool: "10.214.77.0/27",
+        networkPool: "10.214.77.0/25",
         dataFolder: dataFolder(installation.folder),
         logger,
       }),

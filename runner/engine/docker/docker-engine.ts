@@ -17,7 +17,7 @@ import { overlayProbe } from "./overlay-probe.ts";
 const pingDeadlineMs = 5_000;
 const defaultSocket = "/var/run/docker.sock";
 const defaultBaseImage = "dtaas/base:bookworm";
-const defaultNetworkPool = "10.213.0.0/16"; // room for 4,096 networks
+const defaultNetworkPool = "10.213.0.0/16"; // room for 1,024 networks
 
 export interface DockerEngineOptions {
   /** Like `/var/run/docker.sock`. */

@@ -39,7 +39,8 @@ export function dockerInside(docker: Docker): Pick<Containers, "read" | "endpoin
       try {
         const made = await askingUnless([404, 409], `a command in ${id}`, () => container.exec({ Cmd }));
         if (!made) return notRunning;
-        await made.start({ Detach: true });
+        const answer = await made.start({ Detach: true });
+        answer.destroy(); // nothing comes; left open, each check would keep a connection to the engine
         for (let turn = 0; ; turn++) {
           const { Running, ExitCode } = await made.inspect();
           const late = Date.now() - started >= timeoutMs;

@@ -16,12 +16,15 @@ export function parseSubnet(cidr: string): Subnet | undefined {
   return { first, last: first + size - 1 };
 }
 
-/** Every /28 of the pool that touches none of those in use, lowest first. */
+// Room for 61 containers of one user beside the gateway; a pool of /16 holds 1,024 users.
+const subnetBits = 26;
+
+/** Every subnet of the pool that touches none of those in use, lowest first. */
 export function* freeSubnets(pool: Subnet, used: readonly Subnet[]): Generator<string> {
-  const size = 16; // a /28: room for 13 containers beside the gateway
+  const size = 2 ** (32 - subnetBits);
   for (let first = pool.first; first + size - 1 <= pool.last; first += size) {
     const last = first + size - 1;
-    if (!used.some((other) => other.first <= last && other.last >= first)) yield `${addressText(first)}/28`;
+    if (!used.some((other) => other.first <= last && other.last >= first)) yield `${addressText(first)}/${subnetBits}`;
   }
 }
 
