@@ -1,0 +1,110 @@
+import { spawn } from "node:child_process";
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import pLimit from "p-limit";
+import type { ChildSettings } from "#cli/up/child-environments";
+import { access } from "#cli/up/forge-admin";
+import { botName, group } from "#cli/up/seed";
+import { createLogger } from "#core/logger";
+import { startForge } from "#embedded/forge/start-forge";
+
+const fillsAtOnce = 4;
+
+export interface PreparedProject {
+  id: number;
+  /** Full path. */
+  path: string;
+  /** Last part of it: the user. */
+  name: string;
+  gitDir: string;
+  /** What the default branch points to now. */
+  head: string;
+  /** Commits in the repository that no branch points to yet, oldest first. */
+  next: string[];
+}
+
+/** Files by path; a path in `lifecycle/` is executable. */
+export type Files = Record<string, string>;
+
+/**
+ * Fills the data folder of an embedded forge that does not run yet: the platform's account, the shared projects, and
+ * one project for each name with a commit for each list of files. The first is the head, the others are prepared.
+ */
+export async function prepareForge(
+  settings: ChildSettings,
+  names: readonly string[],
+  commitsOf: (name: string) => [Files, ...Files[]],
+): Promise<PreparedProject[]> {
+  const dataFolder = join(settings.dataFolder, "forge");
+  await mkdir(dataFolder, { recursive: true });
+  const forge = await startForge({ dataFolder, logger: createLogger("prepare", "silent") });
+  const { admin } = forge;
+  const scopes = ["api", "read_repository", "write_repository"];
+  await admin.ensureUser({ username: "root", name: "Administrator", admin: true });
+  await admin.ensureUser({ username: botName, name: botName });
+  const token = await admin.ensureToken(botName, "platform", scopes);
+  settings.secrets.accounts[botName] = { password: "", token };
+  await admin.ensureGroup(group);
+  await admin.ensureMember(group, botName, access.maintainer);
+  const common = await admin.ensureProject(`${group}/common`);
+  const made: { id: number; fullPath: string; path: string }[] = [];
+  for (const name of names) made.push(await admin.ensureProject(`${group}/${name}`));
+  await forge.close();
+
+  const gitDirOf = (id: number) => join(dataFolder, "repositories", `${id}.git`);
+  await fill(gitDirOf(common.id), [{ "README.md": "Shared assets\n" }]);
+  const limit = pLimit(fillsAtOnce);
+  return await Promise.all(
+    made.map(({ id, fullPath, path }) =>
+      limit(async () => {
+        const gitDir = gitDirOf(id);
+        const [head = "", ...next] = await fill(gitDir, commitsOf(path));
+        return { id, path: fullPath, name: path, gitDir, head, next };
+      }),
+    ),
+  );
+}
+
+/** Lets the default branch point to the next prepared commit, without a push: nobody is told. */
+export async function advance(project: PreparedProject): Promise<string> {
+  const commit = project.next.shift();
+  if (commit === undefined) throw new Error(`${project.path} has no further commit`);
+  const ref = join(project.gitDir, "refs", "heads", "main");
+  await writeFile(`${ref}.next`, `${commit}\n`);
+  await rename(`${ref}.next`, ref);
+  project.head = commit;
+  return commit;
+}
+
+/** Writes the commits into one pack; the branch gets the first. Resolves with their ids. */
+async function fill(gitDir: string, commits: readonly Files[]): Promise<string[]> {
+  const marks = join(gitDir, "bench-marks");
+  const lines: Buffer[] = [];
+  const text = (line: string) => lines.push(Buffer.from(line));
+  for (const [index, files] of commits.entries()) {
+    const identity = `Bench <bench@example.org> ${1_700_000_000 + index} +0000`;
+    text(`commit refs/prepared/${index}\nmark :${index + 1}\ncommitter ${identity}\ndata 6\nchange\n`);
+    if (index > 0) text(`from :${index}\n`);
+    for (const [path, content] of Object.entries(files)) {
+      const mode = path.includes("/lifecycle/") ? "100755" : "100644";
+      text(`M ${mode} inline ${path}\ndata ${Buffer.byteLength(content)}\n${content}\n`);
+    }
+  }
+  text("done\n");
+  await new Promise<void>((resolve, reject) => {
+    const args = ["fast-import", "--quiet", "--done", `--export-marks=${marks}`];
+    const git = spawn("git", args, { cwd: gitDir, stdio: ["pipe", "ignore", "inherit"] });
+    git.once("error", reject);
+    git.once("close", (code) =>
+      code === 0 ? resolve() : reject(new Error(`git fast-import ended with ${code}`)),
+    );
+    git.stdin.end(Buffer.concat(lines));
+  });
+  const ids = new Map(
+    (await readFile(marks, "utf8")).split("\n").map((line) => line.split(" ") as [string, string]),
+  );
+  const found = commits.map((_, index) => ids.get(`:${index + 1}`) ?? "");
+  await mkdir(join(gitDir, "refs", "heads"), { recursive: true });
+  await writeFile(join(gitDir, "refs", "heads", "main"), `${found[0]}\n`);
+  return found;
+}

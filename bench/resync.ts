@@ -1,0 +1,106 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import pLimit from "p-limit";
+import { Mirrors } from "#controller/assets/mirrors";
+import { GitLabForge } from "#controller/forge/gitlab/gitlab-forge";
+import { projectSecret } from "#controller/intake/project-secret";
+import { resync } from "#controller/reconcile/resync";
+import { Tracked } from "#controller/reconcile/tracked";
+import { dataFolder } from "#core/data-folder";
+import { createLogger } from "#core/logger";
+import { BenchPlatform } from "./platform/bench-platform.ts";
+import { measure, percentile } from "./report/measure.ts";
+import { numberArgument, progress, report } from "./report/report.ts";
+
+// A look at every project of the host that finds nothing new: resync [projects] [rounds]. The forge is a process of its
+// own; the reference makes the same calls with fetch alone and throws the answers away.
+
+const maxSeconds = 2;
+const callsAtOnce = 16; // as many as resync asks at a time
+const pageSize = 100;
+const count = numberArgument(0, 1_000);
+const rounds = numberArgument(1, 5);
+
+const names = Array.from({ length: count }, (_, n) => `user${n + 1}`);
+const platform = await BenchPlatform.prepare(names, (name) => [{ "README.md": `# ${name}\n` }]);
+try {
+  const data = dataFolder(platform.settings.dataFolder);
+  const mirrors = new Mirrors({ folder: data.git, git: {} });
+  for (const { id, head } of platform.projects) {
+    const heads = join(mirrors.path(id), "refs", "heads");
+    await mkdir(heads, { recursive: true });
+    await writeFile(join(heads, "main"), `${head}\n`);
+  }
+  const { forgeRootToken: token, webhookSecret } = platform.settings.secrets;
+  const nudged: string[] = [];
+  const deps = {
+    forge: new GitLabForge({ url: platform.forgeUrl, token }),
+    mirrors,
+    tracked: await Tracked.open("dtaas", data),
+    logger: createLogger("resync", "silent"),
+    hookFor: ({ id }: { id: number }) => ({
+      url: `${platform.apiUrl}/${id}`,
+      ...projectSecret(webhookSecret, id),
+    }),
+    nudgeProject: (path: string) => void nudged.push(path),
+  };
+  progress("first look: every project is new");
+  const first = await measure(1, () => resync(deps, { hooks: false }));
+  progress(`${percentile(first, 0.5).toFixed(0)} ms with ${count} webhooks made`);
+
+  const { length: nudgedBefore } = nudged;
+  const calls = countCalls();
+  const spent = await measure(rounds, () => resync(deps, { hooks: false }));
+  const forgeCalls = calls.end() / rounds;
+  // dtaas/common has no mirror here and is the one that differs.
+  const wrongly = nudged.slice(nudgedBefore).filter((path) => path !== "dtaas/common");
+  if (wrongly.length > 0)
+    throw new Error(`${wrongly.length} unchanged projects were nudged, ${wrongly[0]} for one`);
+
+  progress("the same calls with fetch alone");
+  const raw = await measure(rounds, () => askRaw(token));
+  const value = percentile(spent, 0.5) / 1_000;
+  report({
+    name: `resync: ${count} unchanged projects`,
+    ...{ value, unit: "s", p50: value, p99: percentile(spent, 0.99) / 1_000 },
+    reference: percentile(raw, 0.5) / 1_000,
+    aim: `at most ${maxSeconds} s for 1,000`,
+    met: value <= (maxSeconds * count) / 1_000,
+    more: { forgeCalls },
+  });
+} finally {
+  await platform.close();
+}
+
+async function askRaw(token: string): Promise<void> {
+  const api = `${platform.forgeUrl}/api/v4`;
+  const headers = { "private-token": token };
+  for (let page = 1; page <= Math.ceil((count + 1) / pageSize); page += 1) {
+    const query = `archived=false&simple=true&with_shared=false&order_by=id&sort=asc&per_page=${pageSize}&page=${page}`;
+    await (await fetch(`${api}/groups/dtaas/projects?${query}`, { headers })).text();
+  }
+  const limit = pLimit(callsAtOnce);
+  await Promise.all(
+    platform.projects.map(({ id }) =>
+      limit(async () => {
+        await (await fetch(`${api}/projects/${id}/repository/branches/main`, { headers })).text();
+      }),
+    ),
+  );
+}
+
+/** Counts the HTTP calls that this process makes from now on. */
+function countCalls(): { end(): number } {
+  const before = globalThis.fetch;
+  let made = 0;
+  globalThis.fetch = (...call: Parameters<typeof fetch>) => {
+    made += 1;
+    return before(...call);
+  };
+  return {
+    end: () => {
+      globalThis.fetch = before;
+      return made;
+    },
+  };
+}
