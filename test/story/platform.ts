@@ -152,6 +152,10 @@ export class Platform {
         ["volume", "ls", "-q"],
         ["volume", "rm", "-f"],
       ],
+      [
+        ["network", "ls", "-q"],
+        ["network", "rm"],
+      ],
     ] as const) {
       const { stdout } = await run("docker", [...kind, "--filter", filter]);
       for (const id of stdout.split("\n").filter(Boolean)) await run("docker", [...remove, id]);
