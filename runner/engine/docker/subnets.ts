@@ -24,7 +24,8 @@ export function* freeSubnets(pool: Subnet, used: readonly Subnet[]): Generator<s
   const size = 2 ** (32 - subnetBits);
   for (let first = pool.first; first + size - 1 <= pool.last; first += size) {
     const last = first + size - 1;
-    if (!used.some((other) => other.first <= last && other.last >= first)) yield `${addressText(first)}/${subnetBits}`;
+    if (!used.some((other) => other.first <= last && other.last >= first))
+      yield `${addressText(first)}/${subnetBits}`;
   }
 }
 
