@@ -75,11 +75,8 @@ export class ImageShelf {
 
   async noteFailure(hash: string, reason: string): Promise<void> {
     const before = await this.#failure(hash);
-    const failure: BuildFailure = {
-      failures: (before?.failures ?? 0) + 1,
-      reason,
-      at: new Date().toISOString(),
-    };
+    const failures = (before?.failures ?? 0) + 1;
+    const failure: BuildFailure = { failures, reason: inOneSentence(reason), at: new Date().toISOString() };
     await writeJsonAtomic(join(this.#data.builds, `${hash}.failed.json`), failure);
   }
 
@@ -92,4 +89,11 @@ export class ImageShelf {
   async #failure(hash: string): Promise<BuildFailure | undefined> {
     return (await readJson(join(this.#data.builds, `${hash}.failed.json`))) as BuildFailure | undefined;
   }
+}
+
+/** What went wrong and the line of the build that tells why; the rest is in its log. */
+function inOneSentence(reason: string): string {
+  const [first = "", ...rest] = reason.split("\n").map((line) => line.trim());
+  const telling = rest.filter((line) => /^E:|error|fail/i.test(line))[0];
+  return telling === undefined ? first : `${first} (${telling})`;
 }
