@@ -1,22 +1,23 @@
 import fs from "node:fs";
-import { cp, mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import isomorphicGit from "isomorphic-git";
 import { GitReader } from "#controller/assets/git-reader";
 import { Mirrors } from "#controller/assets/mirrors";
-import { readFileAt } from "#controller/assets/read-file-at";
 import { runGit } from "#controller/assets/run-git";
-import { commitFiles, runGitIn } from "#test/fixtures/git-http-server";
+import { SmallRepository } from "#controller/assets/small/small-repository";
+import { commitFiles, GitHttpServer, runGitIn } from "#test/fixtures/git-http-server";
 import { measure, percentile } from "./report/measure.ts";
 import { report } from "./report/report.ts";
 
 // Native git against isomorphic-git, use by use; docs/adr/0002-reading-git.md draws the conclusion.
 
-const repositories = 1_000;
+const fetches = 30;
 const limits = { timeoutMs: 30_000, maxOutputBytes: 64 * 1024 * 1024 };
 const folder = await mkdtemp(join(tmpdir(), "bench-git-"));
 const mirrors = new Mirrors({ folder, git: {} });
+const server = await GitHttpServer.start(join(folder, "served"));
 
 function fill(projectId: number, files: Record<string, string>): Promise<string> {
   const gitDir = mirrors.path(projectId);
@@ -56,20 +57,23 @@ try {
     await measure(100, () => native(1, "rev-parse", "refs/heads/main")),
   );
   compare(
-    "one file of a small repository: isomorphic-git, against git cat-file",
-    await measure(100, () => readFileAt(mirrors, { projectId: 1, commit: small, path: file }, 1_000)),
-    await measure(100, () => native(1, "cat-file", "blob", `${small}:${file}`)),
-  );
-  compare(
-    "one folder of a small repository: isomorphic-git, against git ls-tree",
-    await measure(100, () =>
-      isomorphicGit.readTree({ fs, gitdir, oid: small, filepath: "digital_twins", cache: {} }),
-    ),
-    await measure(100, () => native(1, "ls-tree", "-z", small, "digital_twins/")),
+    "tree and two files of a small repository: isomorphic-git in memory, against git ls-tree and cat-file",
+    await measure(100, async () => {
+      const repository = await SmallRepository.open(gitdir);
+      const entries = (await repository?.list(small)) ?? [];
+      for (const { id, kind } of entries) if (kind === "file") await repository?.blob(id);
+    }),
+    await measure(100, async () => {
+      await native(1, "ls-tree", "-r", "-t", "-z", "-l", "--full-tree", small);
+      await native(1, "cat-file", "blob", `${small}:${file}`);
+    }),
   );
   compare(
     "tree of 2,000 files: git ls-tree, against isomorphic-git",
-    await measure(20, () => GitReader.open(mirrors, 2, large)),
+    await measure(20, () => {
+      mirrors.readers.clear();
+      return GitReader.open(mirrors, 2, large);
+    }),
     await measure(10, () => walk(mirrors.path(2), large, {})),
   );
   const reader = await GitReader.open(mirrors, 2, large);
@@ -83,22 +87,32 @@ try {
       }
     }),
   );
-  for (let id = 10; id < 10 + repositories; id += 1) {
-    await mkdir(mirrors.path(id), { recursive: true });
-    await cp(gitdir, mirrors.path(id), { recursive: true });
-  }
-  const all = async (read: (id: number) => Promise<unknown>) => {
-    for (let id = 10; id < 10 + repositories; id += 1) await read(id);
-  };
   compare(
-    "one file of each of 1,000 repositories: isomorphic-git, against git cat-file",
-    await measure(1, () =>
-      all((id) => readFileAt(mirrors, { projectId: id, commit: small, path: file }, 1_000)),
-    ),
-    await measure(1, () => all((id) => native(id, "cat-file", "blob", `${small}:${file}`))),
+    "fetch of a small push over HTTP: isomorphic-git, against git fetch",
+    await measureFetches("in process"),
+    await measureFetches("with git"),
   );
 } finally {
+  await server.close();
   await rm(folder, { recursive: true, force: true });
+}
+
+/** One commit after the other is fetched as it appears on the host. */
+async function measureFetches(small: "in process" | "with git"): Promise<number[]> {
+  const access = server.create(small.replace(" ", "-"));
+  const project = { id: 10, path: "", defaultBranch: "main", webUrl: "" };
+  const fetching = new Mirrors({ folder: join(folder, small), git: {}, small });
+  const commits = Array.from({ length: fetches + 1 }, (_, n) =>
+    commitFiles(access.gitDir, { "README.md": `version ${n}\n`, "models/tank.py": "level = 1\n" }),
+  );
+  const next = async (n: number) => {
+    await writeFile(join(access.gitDir, "refs", "heads", "main"), `${commits[n]}\n`);
+    await fetching.fetch(project, access);
+  };
+  await next(0);
+  const spent: number[] = [];
+  for (let n = 1; n <= fetches; n += 1) spent.push(...(await measure(1, () => next(n))));
+  return spent.sort((a, b) => a - b);
 }
 
 async function walk(gitdir: string, oid: string, cache: object): Promise<void> {

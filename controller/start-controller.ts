@@ -8,8 +8,8 @@ import { connectRedis } from "#core/redis";
 import { checkObservedJob, checkProjectJob } from "#schemas/documents/check-documents";
 import { type ObservedJob, type ProjectJob, queues, type UserJob } from "#schemas/jobs";
 import { maxDocumentBytes } from "#schemas/limits";
+import { GitReader } from "./assets/git-reader.ts";
 import { Mirrors } from "./assets/mirrors.ts";
-import { readFileAt } from "./assets/read-file-at.ts";
 import { Snapshots } from "./assets/snapshots.ts";
 import type { ControllerConfig } from "./config.ts";
 import type { Forge, ForgeProject } from "./forge/forge.ts";
@@ -20,8 +20,10 @@ import { projectSecret } from "./intake/project-secret.ts";
 import { controllerMetrics } from "./metrics.ts";
 import { storedDocuments } from "./reading/stored-documents.ts";
 import { DesiredDocuments } from "./reconcile/desired-documents.ts";
+import { HostNews } from "./reconcile/host-news.ts";
+import { pins } from "./reconcile/pins.ts";
 import { planView } from "./reconcile/plan-view.ts";
-import { pins, type ReconcileDeps, reconcileProject } from "./reconcile/reconcile-project.ts";
+import { type ReconcileDeps, reconcileProject } from "./reconcile/reconcile-project.ts";
 import { resync } from "./reconcile/resync.ts";
 import { Tracked } from "./reconcile/tracked.ts";
 import { reportStatuses } from "./review/report-statuses.ts";
@@ -71,6 +73,11 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
   const users = new Nudges<UserJob>(redis.nudges, logger, { queue: queues.user });
   const observedNudges = new Nudges<ObservedJob>(redis.nudges, logger, { queue: queues.observed });
   const nudgeProject = (project: string) => projects.nudge(project, { project });
+  const news = new HostNews();
+  const nudgeNews = (project: string, head?: string) => {
+    news.note(project, head);
+    nudgeProject(project);
+  };
   const stopping = new AbortController();
 
   const mirrors = new Mirrors({ folder: data.git, git: {} });
@@ -97,6 +104,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     snapshots,
     tracked,
     desired,
+    news,
     templates: parts.templates,
     logger,
     nudgeProject,
@@ -168,7 +176,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     const hooks = resyncs % resyncsPerHookCheck === 0;
     try {
       const result = await resync(
-        { forge, mirrors, tracked, logger, hookFor, nudgeProject },
+        { forge, mirrors, tracked, logger, hookFor, nudgeProject: nudgeNews },
         { hooks, signal: stopping.signal },
       );
       // The first look of a process also closes what a crash left open on the host.
@@ -200,11 +208,8 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     readHeadFile: async (project, file) => {
       const commit = await mirrors.fetch(project, forge.gitAccess(project));
       if (commit === undefined) return undefined;
-      const bytes = await readFileAt(
-        mirrors,
-        { projectId: project.id, commit, path: file },
-        maxDocumentBytes,
-      );
+      const reader = await GitReader.open(mirrors, project.id, commit);
+      const bytes = await reader.read(file, maxDocumentBytes);
       return bytes && { text: Buffer.from(bytes).toString("utf8"), commit };
     },
     nudgeUser: async (user) => users.nudge(user, { user }),
@@ -223,7 +228,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     webhooks: webhookRoute({
       secretOf: (projectId) => projectSecret(config.webhookSecret, projectId),
       deliveries,
-      nudgeProject,
+      nudgeProject: nudgeNews,
     }),
     stopping: stopping.signal,
   });
@@ -232,7 +237,12 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     server.once("error", reject);
     server.listen(config.httpPort, config.httpHost, () => resolve());
   });
-  for (const path of deliveries.waitingProjects()) nudgeProject(path);
+  for (const path of deliveries.waitingProjects()) nudgeNews(path);
+  for (const { project, twins } of desired.all()) {
+    // A power cut took a snapshot that a twin needs.
+    const there = await Promise.all(pins(twins).map((pinned) => snapshots.has(pinned)));
+    if (there.includes(false)) nudgeProject(project.path);
+  }
   void lookAtAll();
   const timer = setInterval(() => void lookAtAll(), config.resyncSeconds * 1000);
   const address = server.address();
@@ -248,7 +258,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
       });
       await Promise.all(workers.map((worker) => worker.close()));
       await Promise.all([projects.close(), users.close(), observedNudges.close()]);
-      await deliveries.close();
+      await Promise.all([deliveries.close(), snapshots.close()]);
       redis.nudges.disconnect();
       redis.workers.disconnect();
     },

@@ -1,5 +1,5 @@
 import { followLinks } from "./follow-links.ts";
-import type { GitEntry } from "./list-tree.ts";
+import type { GitEntry } from "./git-entry.ts";
 import {
   maxNameBytes,
   maxPathBytes,

@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { afterAll, expect, test } from "vitest";
 import { checkLinks } from "./check-listing.ts";
 import { followLinks } from "./follow-links.ts";
-import type { GitEntry } from "./list-tree.ts";
+import type { GitEntry } from "./git-entry.ts";
 
 const root = mkdtempSync(join(tmpdir(), "links-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));

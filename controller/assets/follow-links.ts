@@ -1,4 +1,4 @@
-import type { GitEntry } from "./list-tree.ts";
+import type { GitEntry } from "./git-entry.ts";
 import { maxLinkHops, maxLinkSteps } from "./tree-limits.ts";
 
 /** What stands at a path of a listing; links are not followed. */

@@ -2,9 +2,8 @@ import { isUtf8 } from "node:buffer";
 import { ActionNeededError, TryLaterError } from "#core/errors";
 import type { RepositoryTree, TreeEntry } from "#schemas/repository-tree";
 import { followLinks } from "./follow-links.ts";
-import { type GitEntry, listTree } from "./list-tree.ts";
+import type { GitEntry } from "./git-entry.ts";
 import type { Mirrors } from "./mirrors.ts";
-import { readBlobs } from "./read-blobs.ts";
 import { GitFailed } from "./run-git.ts";
 import { maxPathBytes } from "./tree-limits.ts";
 
@@ -23,7 +22,6 @@ export class GitReader implements RepositoryTree {
   readonly #mirrors: Mirrors;
   readonly #byPath = new Map<string, GitEntry>();
   readonly #names = new Map<string, string[]>();
-  readonly #preloaded = new Map<string, Uint8Array>();
   #targets = new Map<string, string>();
 
   private constructor(mirrors: Mirrors, projectId: number, commit: string, entries: GitEntry[]) {
@@ -56,10 +54,13 @@ export class GitReader implements RepositoryTree {
     if (!/^[0-9a-f]{40,64}$/.test(commit)) {
       throw new ActionNeededError("REVISION_NOT_FOUND", `${JSON.stringify(commit)} is not a commit id`);
     }
+    const key = `${projectId} ${commit}`;
+    const known = mirrors.readers.get(key);
+    if (known) return known;
     try {
-      const repository = { git: mirrors.git, gitDir: mirrors.path(projectId) };
-      const reader = new GitReader(mirrors, projectId, commit, await listTree(repository, commit, signal));
+      const reader = new GitReader(mirrors, projectId, commit, await mirrors.list(projectId, commit, signal));
       await reader.#loadTargets(signal);
+      mirrors.readers.set(key, reader);
       return reader;
     } catch (error) {
       if (error instanceof GitFailed) throw unreadable(mirrors, projectId, commit, error);
@@ -93,13 +94,18 @@ export class GitReader implements RepositoryTree {
    * `ActionNeededError("FILE_TOO_LARGE")`.
    */
   async read(path: string, maxBytes: number): Promise<Uint8Array | undefined> {
-    return this.#preloaded.get(path) ?? (await this.readAll([path], maxBytes)).get(path);
+    return (await this.readAll([path], maxBytes)).get(path);
   }
 
-  /** Reads files together, so that `read` has them at hand; what is no regular file or too large is left out. */
-  async preload(paths: Iterable<string>, maxBytes: number, signal?: AbortSignal): Promise<void> {
+  /** Reads files together; resolves with a `read` that has them at hand. What is no regular file or too large is left out. */
+  async preload(
+    paths: Iterable<string>,
+    maxBytes: number,
+    signal?: AbortSignal,
+  ): Promise<(path: string, maxBytes: number) => Promise<Uint8Array | undefined>> {
     const small = [...paths].filter((path) => (this.#find(path)?.bytes ?? 0) <= maxBytes);
-    for (const [path, bytes] of await this.readAll(small, maxBytes, signal)) this.#preloaded.set(path, bytes);
+    const atHand = await this.readAll(small, maxBytes, signal);
+    return async (path, limit) => atHand.get(path) ?? (await this.read(path, limit));
   }
 
   /** Like `read` for several files at the price of one; what is no regular file is left out. */
@@ -155,8 +161,8 @@ export class GitReader implements RepositoryTree {
     if (total > maxReadTogetherBytes) throw new RangeError(`${total} bytes are too many to read together`);
     const deadline = AbortSignal.timeout(readDeadlineMs);
     const blobs = new Map<string, Uint8Array>();
-    await readBlobs(
-      { git: this.#mirrors.git, gitDir: this.#mirrors.path(this.projectId) },
+    await this.#mirrors.blobs(
+      this.projectId,
       [...ids.keys()],
       async (id, blob) => void blobs.set(id, await blob.all()),
       signal ? AbortSignal.any([signal, deadline]) : deadline,

@@ -1,21 +1,9 @@
 import { isUtf8 } from "node:buffer";
-import { ActionNeededError } from "#core/errors";
+import { type GitEntry, kindOfMode, noUtf8, tooMany } from "./git-entry.ts";
 import { endGit, GitFailed, type GitOptions, startGit } from "./run-git.ts";
 import { maxTreeEntries } from "./tree-limits.ts";
 
 const listDeadlineMs = 60_000;
-
-/** One name in a repository at a commit. */
-export interface GitEntry {
-  /** Full path with `/`, no leading one. */
-  path: string;
-  kind: "file" | "folder" | "link" | "submodule";
-  executable: boolean;
-  /** Content hash: blob id, or tree id of a folder. Equal id, equal content. */
-  id: string;
-  /** Of a file or the target of a link; 0 otherwise. */
-  bytes: number;
-}
 
 /**
  * Everything in the tree of a commit, parents before children, as it comes from git. A tree that repeats itself
@@ -67,27 +55,9 @@ export async function listTree(
 function parseEntry(record: Buffer): GitEntry {
   const tab = record.indexOf(9);
   const name = record.subarray(tab + 1);
-  if (!isUtf8(name)) {
-    throw new ActionNeededError("TREE_REFUSED", "The repository has a file whose name is no UTF-8", {
-      where: { file: name.toString("latin1") },
-      hint: "Rename the file.",
-    });
-  }
+  if (!isUtf8(name)) throw noUtf8(name);
   const [mode = "", , id = "", size = ""] = record.subarray(0, tab).toString("latin1").split(/ +/);
   const bytes = size === "-" ? 0 : Number(size);
   if (!Number.isSafeInteger(bytes)) throw new GitFailed(`the object ${id} is missing`, "exit");
-  return { path: name.toString("utf8"), kind: kindOf(mode), executable: mode === "100755", id, bytes };
-}
-
-function kindOf(mode: string): GitEntry["kind"] {
-  if (mode === "040000") return "folder";
-  if (mode === "120000") return "link";
-  if (mode.startsWith("100")) return "file"; // git normalises the rest of the mode away
-  return "submodule";
-}
-
-function tooMany(): ActionNeededError {
-  return new ActionNeededError("TREE_REFUSED", `The repository has more than ${maxTreeEntries} names`, {
-    hint: "Keep generated files out of Git, or split the repository.",
-  });
+  return { path: name.toString("utf8"), kind: kindOfMode(mode), executable: mode === "100755", id, bytes };
 }

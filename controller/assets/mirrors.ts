@@ -1,18 +1,36 @@
 import { randomBytes } from "node:crypto";
 import fs from "node:fs";
-import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
+import { mkdir, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import isomorphicGit from "isomorphic-git";
+import { LRUCache } from "lru-cache";
 import { isSystemError } from "#core/errors";
 import { SerialByKey } from "#core/serial-by-key";
 import type { ForgeProject } from "../forge/forge.ts";
 import { checkAccess, fetchBranch, type GitAccess, later, type Renamed } from "./fetch-branch.ts";
+import type { GitEntry } from "./git-entry.ts";
+import type { GitReader } from "./git-reader.ts";
+import { listTree } from "./list-tree.ts";
+import { type PassingBlob, readBlobs } from "./read-blobs.ts";
 import { GitFailed, type GitOptions, runGit } from "./run-git.ts";
+import { fetchSmall } from "./small/fetch-small.ts";
+import { SmallRepository } from "./small/small-repository.ts";
 
 const fetchDeadlineMs = 5 * 60_000; // a first fetch of a large repository over a slow line
 const maxPacks = 16; // each fetch leaves one; beyond this they are joined, so that reading stays quick
 const maxPackBytes = 4 * 1024 ** 3; // what one fetch may add to a mirror; stops a repository that fills the disk
 const rebuildPauseMs = 10 * 60_000; // a mirror is not built anew for the same suspicion more often
+const maxListedNames = 60_000; // names in listings that are kept, some 400 bytes each
+const maxHeldBytes = 16 * 1024 * 1024; // of small mirrors in memory; more are read again
+
+// As `git init` writes it, with the refspec that isomorphic-git wants to find.
+const mirrorConfig = `[core]
+\trepositoryformatversion = 0
+\tfilemode = true
+\tbare = true
+[remote "origin"]
+\tfetch = +refs/heads/*:refs/heads/*
+`;
 
 export interface MirrorsOptions {
   /** Holds one bare repository per project: `<project id>.git`. */
@@ -20,6 +38,8 @@ export interface MirrorsOptions {
   git: GitOptions;
   fetchDeadlineMs?: number;
   maxPackBytes?: number;
+  /** Small mirrors are fetched and read without starting git, unless this says otherwise. */
+  small?: "in process" | "with git";
 }
 
 /**
@@ -28,16 +48,27 @@ export interface MirrorsOptions {
  */
 export class Mirrors {
   readonly git: GitOptions;
+  /** Listings of commits by project and commit, those used last; a commit never changes. */
+  readonly readers = new LRUCache<string, GitReader>({
+    maxSize: maxListedNames,
+    sizeCalculation: (reader) => reader.entries.length + 1,
+  });
   readonly #folder: string;
   readonly #call: { git: GitOptions; deadlineMs: number; maxPackBytes: number };
   readonly #serial = new SerialByKey();
   readonly #suspects = new Set<number>();
   readonly #rebuiltAt = new Map<number, number>();
   readonly #swept = new Set<number>();
+  readonly #allowsSmall: boolean;
+  readonly #small = new LRUCache<number, SmallRepository>({
+    maxSize: maxHeldBytes,
+    sizeCalculation: (repository) => repository.bytes + 1_024,
+  });
 
   constructor(options: MirrorsOptions) {
     this.git = options.git;
     this.#folder = options.folder;
+    this.#allowsSmall = options.small !== "with git";
     this.#call = {
       git: options.git,
       deadlineMs: options.fetchDeadlineMs ?? fetchDeadlineMs,
@@ -91,9 +122,51 @@ export class Mirrors {
 
   /** Removes the mirror of a project that is no longer tracked. */
   remove(projectId: number): Promise<void> {
-    return this.#serial.run(String(projectId), () =>
-      rm(this.path(projectId), { recursive: true, force: true }),
+    return this.#serial.run(String(projectId), async () => {
+      this.#small.delete(projectId);
+      await rm(this.path(projectId), { recursive: true, force: true });
+    });
+  }
+
+  /**
+   * Everything in the tree of a commit, parents before children, as Git lists it. `ActionNeededError("TREE_REFUSED")` for
+   * more names than `maxTreeEntries` or one that is no UTF-8; `GitFailed` when it cannot be read.
+   */
+  async list(projectId: number, commit: string, signal: AbortSignal | undefined): Promise<GitEntry[]> {
+    const small = await this.#openSmall(projectId);
+    return (
+      (await small?.list(commit).catch(unlessRefused)) ??
+      (await listTree({ git: this.git, gitDir: this.path(projectId) }, commit, signal))
     );
+  }
+
+  /** Hands over blobs by id, in the given order; see `readBlobs`. */
+  async blobs(
+    projectId: number,
+    ids: readonly string[],
+    take: (id: string, blob: PassingBlob) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const small = await this.#openSmall(projectId);
+    let rest = ids;
+    while (small !== undefined && rest.length > 0) {
+      const [id = ""] = rest;
+      const content = await small.blob(id).catch(unlessRefused);
+      if (content === undefined) break; // git has the last word on what is there
+      signal.throwIfAborted();
+      await take(id, passing(content));
+      rest = rest.slice(1);
+    }
+    await readBlobs({ git: this.git, gitDir: this.path(projectId) }, rest, take, signal);
+  }
+
+  async #openSmall(projectId: number): Promise<SmallRepository | undefined> {
+    if (!this.#allowsSmall) return undefined;
+    const held = this.#small.get(projectId);
+    if (held) return held;
+    const opened = await SmallRepository.open(this.path(projectId));
+    if (opened) this.#small.set(projectId, opened);
+    return opened;
   }
 
   async #fetchBranch(
@@ -111,7 +184,8 @@ export class Mirrors {
       return this.#rebuild(projectId, branch, access, signal);
     }
     await this.#sweepLocks(projectId);
-    const problem = await fetchBranch({ ...this.#call, mirror, branch, access, signal });
+    const problem = await this.#fetchInto(mirror, branch, access, signal);
+    this.#small.delete(projectId);
     if (problem === undefined) {
       await this.#joinPacks(mirror);
       return readRef(mirror, branch);
@@ -126,6 +200,12 @@ export class Mirrors {
     return problem === "empty" ? undefined : problem;
   }
 
+  /** Fetches without git what is small; see `fetchBranch` for the rest. */
+  async #fetchInto(mirror: string, branch: string, access: GitAccess, signal: AbortSignal | undefined) {
+    if (this.#allowsSmall && (await fetchSmall({ mirror, branch, access, signal }))) return undefined;
+    return await fetchBranch({ ...this.#call, mirror, branch, access, signal });
+  }
+
   /** Builds a mirror beside the old one and changes places only when it is whole. */
   async #rebuild(
     projectId: number,
@@ -138,16 +218,14 @@ export class Mirrors {
     await this.#sweepLeftovers(projectId);
     const fresh = `${mirror}.new-${randomBytes(4).toString("hex")}`;
     try {
-      await runGit(this.git, {
-        ...quick,
-        args: ["init", "--quiet", "--bare", "--template=", `--initial-branch=${branch}`, "--", fresh],
-      });
-      const problem = await fetchBranch({ ...this.#call, mirror: fresh, branch, access, signal });
+      await makeMirror(fresh, branch);
+      const problem = await this.#fetchInto(fresh, branch, access, signal);
       if (problem instanceof GitFailed) throw later(problem.message, problem);
       if (typeof problem === "object") return problem;
       const old = `${mirror}.old-${randomBytes(4).toString("hex")}`;
       if (await isThere(mirror)) await rename(mirror, old);
       await rename(fresh, mirror);
+      this.#small.delete(projectId);
       await rm(old, { recursive: true, force: true });
     } finally {
       await rm(fresh, { recursive: true, force: true });
@@ -187,6 +265,26 @@ export class Mirrors {
 }
 
 const quick = { timeoutMs: 10_000, maxOutputBytes: 64 * 1024 };
+
+/** An empty bare repository, as `git init --bare` makes it. */
+async function makeMirror(folder: string, branch: string): Promise<void> {
+  await mkdir(join(folder, "objects", "pack"), { recursive: true, mode: 0o700 });
+  await mkdir(join(folder, "objects", "info"));
+  await mkdir(join(folder, "refs", "heads"), { recursive: true });
+  await writeFile(join(folder, "HEAD"), `ref: refs/heads/${branch}\n`);
+  await writeFile(join(folder, "config"), mirrorConfig);
+}
+
+function passing(content: Uint8Array): PassingBlob {
+  const bytes = Buffer.from(content.buffer, content.byteOffset, content.byteLength);
+  return { bytes: bytes.length, all: async () => bytes, pieces: (take) => take(bytes) };
+}
+
+/** What isomorphic-git cannot read may be readable all the same. */
+function unlessRefused(error: unknown): undefined {
+  if (error instanceof GitFailed) return undefined;
+  throw error;
+}
 
 async function readRef(mirror: string, branch: string): Promise<string | undefined> {
   try {

@@ -12,7 +12,7 @@ import {
 } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type DataFolder, dataFolder, snapshotPath } from "#core/data-folder";
 import { ActionNeededError } from "#core/errors";
 import {
@@ -26,288 +26,309 @@ import {
 import { Mirrors } from "./mirrors.ts";
 import { Snapshots } from "./snapshots.ts";
 
-let server: GitHttpServer;
-let root: string;
-let nextId = 1;
+describe.each(["in process", "with git"] as const)("small repositories are read %s", (small) => {
+  let server: GitHttpServer;
+  let root: string;
+  let nextId = 1;
 
-beforeAll(async () => {
-  root = await mkdtemp(join(tmpdir(), "snapshots-"));
-  server = await GitHttpServer.start(join(root, "served"));
-});
-
-afterAll(async () => {
-  await server.close();
-  await rm(root, { recursive: true, force: true });
-});
-
-async function freshProject() {
-  const id = nextId++;
-  const path = `group/user${id}`;
-  const access = server.create(path);
-  const project = { id, path, defaultBranch: "main", webUrl: "" };
-  const data: DataFolder = dataFolder(join(root, `data-${id}`));
-  const mirrors = new Mirrors({ folder: data.git, git: {} });
-  const snapshots = await Snapshots.open(data, mirrors);
-  const push = async (files: Record<string, string | FileInTree>) => {
-    const commit = commitFiles(access.gitDir, files);
-    await mirrors.fetch(project, access);
-    return commit;
-  };
-  const pushTree = async (tree: string) => {
-    const commit = commitTree(access.gitDir, tree);
-    await mirrors.fetch(project, access);
-    return commit;
-  };
-  return { project, access, data, mirrors, snapshots, push, pushTree };
-}
-
-test("a revision is checked out with its files, modes and links", async () => {
-  const { project, data, snapshots, push } = await freshProject();
-  const commit = await push({
-    "digital_twins/a/lifecycle/create": { content: "#!/bin/sh\n", mode: "100755" },
-    "digital_twins/a/README.md": "read me",
-    "data/large.bin": { content: Buffer.alloc(700 * 1024, 7) },
-    "data/same.bin": { content: Buffer.alloc(700 * 1024, 7), mode: "100755" },
-    "data/empty": "",
-    "models/link": { content: "../data/empty", mode: "120000" },
-    "models/later": { content: "made-at-run-time", mode: "120000" },
+  beforeAll(async () => {
+    root = await mkdtemp(join(tmpdir(), "snapshots-"));
+    server = await GitHttpServer.start(join(root, "served"));
   });
-  const path = await snapshots.ensure(project, commit);
-  expect(path).toBe(snapshotPath(data, project.path, commit));
-  const mode = async (name: string) => (await lstat(join(path, name))).mode & 0o7777;
-  expect(await readFile(join(path, "digital_twins/a/README.md"), "utf8")).toBe("read me");
-  expect((await stat(join(path, "data/large.bin"))).size).toBe(700 * 1024);
-  expect((await stat(join(path, "data/same.bin"))).size).toBe(700 * 1024);
-  expect((await stat(join(path, "data/empty"))).size).toBe(0);
-  expect(await readlink(join(path, "models/link"))).toBe("../data/empty");
-  expect(await mode("digital_twins/a/lifecycle/create")).toBe(0o777);
-  expect(await mode("digital_twins/a/README.md")).toBe(0o666);
-  expect(await mode("data/large.bin")).toBe(0o666);
-  expect(await mode("data/same.bin")).toBe(0o777);
-  expect(await mode("digital_twins/a")).toBe(0o777);
-  expect((await stat(path)).mode & 0o7777).toBe(0o777);
-  expect((await stat(data.snapshots)).mode & 0o7777).toBe(0o700);
-});
 
-test("modes do not depend on the umask of the process", async () => {
-  const { project, snapshots, push } = await freshProject();
-  const commit = await push({ "folder/run": { content: "x", mode: "100755" }, "folder/text": "y" });
-  const before = process.umask(0o077);
-  const path = await snapshots.ensure(project, commit).finally(() => process.umask(before));
-  expect((await stat(join(path, "folder"))).mode & 0o7777).toBe(0o777);
-  expect((await stat(join(path, "folder/text"))).mode & 0o7777).toBe(0o666);
-});
-
-test("callers who ask for the same revision at once share one snapshot", async () => {
-  const { project, data, snapshots, push } = await freshProject();
-  const commit = await push({ a: "1", b: "2" });
-  const paths = await Promise.all(Array.from({ length: 8 }, () => snapshots.ensure(project, commit)));
-  expect(new Set(paths).size).toBe(1);
-  const again = await Snapshots.open(data, new Mirrors({ folder: data.git, git: {} }));
-  expect(await again.ensure(project, commit)).toBe(paths[0]);
-  expect(await readdir(join(paths[0] ?? "", ".."))).toEqual([commit]);
-});
-
-test("two processes that make the same snapshot both end well", async () => {
-  const { project, data, mirrors, snapshots, push } = await freshProject();
-  const commit = await push(Object.fromEntries(Array.from({ length: 50 }, (_, n) => [`f${n}`, `${n}`])));
-  const other = await Snapshots.open(data, mirrors);
-  const [one, two] = await Promise.all([snapshots.ensure(project, commit), other.ensure(project, commit)]);
-  expect(one).toBe(two);
-  expect(await readdir(join(one, ".."))).toEqual([commit]);
-});
-
-test("files that did not change are shared with the snapshot before", async () => {
-  const { project, snapshots, push } = await freshProject();
-  const first = await snapshots.ensure(project, await push({ same: "same", run: "old", moved: "moved" }));
-  const commit = await push({
-    same: "same",
-    run: { content: "old", mode: "100755" },
-    "to/moved": "moved",
-    new: "new",
+  afterAll(async () => {
+    await server.close();
+    await rm(root, { recursive: true, force: true });
   });
-  const second = await snapshots.ensure(project, commit);
-  const inode = async (path: string) => (await stat(path)).ino;
-  expect(await inode(join(second, "same"))).toBe(await inode(join(first, "same")));
-  expect(await inode(join(second, "to/moved"))).toBe(await inode(join(first, "moved")));
-  expect(await inode(join(second, "run"))).not.toBe(await inode(join(first, "run")));
-  expect((await stat(join(first, "run"))).mode & 0o7777).toBe(0o666);
-  await snapshots.remove(project.path, first.split("/").at(-1) ?? "");
-  expect(await readFile(join(second, "same"), "utf8")).toBe("same");
-});
 
-test("two names that differ in case only are two files", async () => {
-  const { project, snapshots, push } = await freshProject();
-  const path = await snapshots.ensure(project, await push({ "README.md": "1", "readme.md": "2" }));
-  expect(await readFile(join(path, "readme.md"), "utf8")).toBe("2");
-  expect(await readFile(join(path, "README.md"), "utf8")).toBe("1");
-});
-
-test("pointers of Git LFS and attributes of the repository change nothing", async () => {
-  const { project, snapshots, push } = await freshProject();
-  const files = {
-    ".gitattributes": "* text eol=crlf filter=evil ident\n*.bin filter=lfs\n",
-    ".gitconfig": '[filter "evil"]\n  smudge = touch /tmp/owned\n',
-    "a.txt": "one\ntwo $Id$\n",
-    "a.bin": "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n",
-  };
-  const path = await snapshots.ensure(project, await push(files));
-  for (const [name, content] of Object.entries(files)) {
-    expect(await readFile(join(path, name), "utf8")).toBe(content);
+  async function freshProject() {
+    const id = nextId++;
+    const path = `group/user${id}`;
+    const access = server.create(path);
+    const project = { id, path, defaultBranch: "main", webUrl: "" };
+    const data: DataFolder = dataFolder(join(root, `data-${id}`));
+    const mirrors = new Mirrors({ folder: data.git, git: {}, small });
+    const snapshots = await Snapshots.open(data, mirrors);
+    const push = async (files: Record<string, string | FileInTree>) => {
+      const commit = commitFiles(access.gitDir, files);
+      await mirrors.fetch(project, access);
+      return commit;
+    };
+    const pushTree = async (tree: string) => {
+      const commit = commitTree(access.gitDir, tree);
+      await mirrors.fetch(project, access);
+      return commit;
+    };
+    return { project, access, data, mirrors, snapshots, push, pushTree };
   }
-});
 
-test.each([
-  ["an absolute link", { content: "/etc/passwd", mode: "120000" as const }],
-  ["a link out of the repository", { content: "../../etc/passwd", mode: "120000" as const }],
-  ["a link to itself", { content: "link", mode: "120000" as const }],
-  ["an empty link", { content: "", mode: "120000" as const }],
-  ["a link that is no UTF-8", { content: Buffer.from([0x66, 0xff]), mode: "120000" as const }],
-])("%s is refused and named", async (_title, link) => {
-  const { project, data, snapshots, push } = await freshProject();
-  const commit = await push({ "folder/link": link, "folder/file": "x" });
-  await expectRefused(snapshots.ensure(project, commit), "folder/link");
-  expect(await readdir(data.snapshots)).toEqual([]);
-});
-
-test("a link that leaves the repository through other links is refused", async () => {
-  const { project, snapshots, push } = await freshProject();
-  const commit = await push({
-    "a/b/up": { content: "../..", mode: "120000" },
-    "a/escape": { content: "b/up/../secret", mode: "120000" },
-    "a/b/file": "x",
+  test("a revision is checked out with its files, modes and links", async () => {
+    const { project, data, snapshots, push } = await freshProject();
+    const commit = await push({
+      "digital_twins/a/lifecycle/create": { content: "#!/bin/sh\n", mode: "100755" },
+      "digital_twins/a/README.md": "read me",
+      "data/large.bin": { content: Buffer.alloc(700 * 1024, 7) },
+      "data/same.bin": { content: Buffer.alloc(700 * 1024, 7), mode: "100755" },
+      "data/empty": "",
+      "models/link": { content: "../data/empty", mode: "120000" },
+      "models/later": { content: "made-at-run-time", mode: "120000" },
+    });
+    const path = await snapshots.ensure(project, commit);
+    expect(path).toBe(snapshotPath(data, project.path, commit));
+    const mode = async (name: string) => (await lstat(join(path, name))).mode & 0o7777;
+    expect(await readFile(join(path, "digital_twins/a/README.md"), "utf8")).toBe("read me");
+    expect((await stat(join(path, "data/large.bin"))).size).toBe(700 * 1024);
+    expect((await stat(join(path, "data/same.bin"))).size).toBe(700 * 1024);
+    expect((await stat(join(path, "data/empty"))).size).toBe(0);
+    expect(await readlink(join(path, "models/link"))).toBe("../data/empty");
+    expect(await mode("digital_twins/a/lifecycle/create")).toBe(0o777);
+    expect(await mode("digital_twins/a/README.md")).toBe(0o666);
+    expect(await mode("data/large.bin")).toBe(0o666);
+    expect(await mode("data/same.bin")).toBe(0o777);
+    expect(await mode("digital_twins/a")).toBe(0o777);
+    expect((await stat(path)).mode & 0o7777).toBe(0o777);
+    expect((await stat(data.snapshots)).mode & 0o7777).toBe(0o700);
   });
-  await expectRefused(snapshots.ensure(project, commit), "a/escape");
-});
 
-test("a chain of links that stays inside is kept", async () => {
-  const { project, snapshots, push } = await freshProject();
-  const path = await snapshots.ensure(
-    project,
-    await push({
-      "one/link": { content: "../two", mode: "120000" },
-      "two/file": "found",
-      shortcut: { content: "one/link/file", mode: "120000" },
-    }),
-  );
-  expect(await readFile(join(path, "shortcut"), "utf8")).toBe("found");
-});
+  test("modes do not depend on the umask of the process", async () => {
+    const { project, snapshots, push } = await freshProject();
+    const commit = await push({ "folder/run": { content: "x", mode: "100755" }, "folder/text": "y" });
+    const before = process.umask(0o077);
+    const path = await snapshots.ensure(project, commit).finally(() => process.umask(before));
+    expect((await stat(join(path, "folder"))).mode & 0o7777).toBe(0o777);
+    expect((await stat(join(path, "folder/text"))).mode & 0o7777).toBe(0o666);
+  });
 
-test.each([
-  ".git",
-  ".GIT",
-  ".Git ",
-  ".git.",
-  ".git::$INDEX_ALLOCATION",
-  "GIT~1",
-  "git~2",
-  ".g\u200cit",
-  "..",
-  ".",
-  "a\\..\\b",
-  "bell\u0007",
-  "line\nfeed",
-  "x".repeat(256),
-])("the name %j is refused wherever it stands", async (name) => {
-  const { project, access, snapshots, pushTree } = await freshProject();
-  const blob = hashObject(access.gitDir, "blob", "content");
-  const inner = writeRawTree(access.gitDir, [{ mode: "100644", name, id: blob }]);
-  const commit = await pushTree(writeRawTree(access.gitDir, [{ mode: "40000", name: "folder", id: inner }]));
-  await expectRefused(snapshots.ensure(project, commit), `folder/${name}`);
-});
+  test("callers who ask for the same revision at once share one snapshot", async () => {
+    const { project, data, snapshots, push } = await freshProject();
+    const commit = await push({ a: "1", b: "2" });
+    const paths = await Promise.all(Array.from({ length: 8 }, () => snapshots.ensure(project, commit)));
+    expect(new Set(paths).size).toBe(1);
+    const again = await Snapshots.open(data, new Mirrors({ folder: data.git, git: {} }));
+    expect(await again.ensure(project, commit)).toBe(paths[0]);
+    expect(await readdir(join(paths[0] ?? "", ".."))).toEqual([commit]);
+  });
 
-test("submodules and special files are refused", async () => {
-  const { project, access, snapshots, pushTree } = await freshProject();
-  const id = hashObject(access.gitDir, "blob", "content");
-  for (const mode of ["160000", "060000"]) {
-    const commit = await pushTree(writeRawTree(access.gitDir, [{ mode, name: "odd", id }]));
-    await expectRefused(snapshots.ensure(project, commit), "odd");
-  }
-});
+  test("two processes that make the same snapshot both end well", async () => {
+    const { project, data, mirrors, snapshots, push } = await freshProject();
+    const commit = await push(Object.fromEntries(Array.from({ length: 50 }, (_, n) => [`f${n}`, `${n}`])));
+    const other = await Snapshots.open(data, mirrors);
+    const [one, two] = await Promise.all([snapshots.ensure(project, commit), other.ensure(project, commit)]);
+    expect(one).toBe(two);
+    expect(await readdir(join(one, ".."))).toEqual([commit]);
+  });
 
-test("a name that is there twice, once as a link and once as a folder, is refused", async () => {
-  const { project, access, snapshots, pushTree } = await freshProject();
-  const target = hashObject(access.gitDir, "blob", "safe");
-  const file = hashObject(access.gitDir, "blob", "content");
-  const folder = writeRawTree(access.gitDir, [{ mode: "100644", name: "passwd", id: file }]);
-  const commit = await pushTree(
-    writeRawTree(access.gitDir, [
-      { mode: "120000", name: "a", id: target },
-      { mode: "40000", name: "a", id: folder },
-    ]),
-  );
-  await expectRefused(snapshots.ensure(project, commit), "a");
-});
+  test("files that did not change are shared with the snapshot before", async () => {
+    const { project, snapshots, push } = await freshProject();
+    const same = "large enough to be worth it\n".repeat(50_000);
+    const first = await snapshots.ensure(project, await push({ same, run: "old", moved: "moved" }));
+    const commit = await push({
+      same,
+      run: { content: "old", mode: "100755" },
+      "to/moved": "moved",
+      new: "new",
+    });
+    const second = await snapshots.ensure(project, commit);
+    const inode = async (path: string) => (await stat(path)).ino;
+    expect(await inode(join(second, "same"))).toBe(await inode(join(first, "same")));
+    expect(await inode(join(second, "to/moved"))).toBe(await inode(join(first, "moved")));
+    expect(await inode(join(second, "run"))).not.toBe(await inode(join(first, "run")));
+    expect((await stat(join(first, "run"))).mode & 0o7777).toBe(0o666);
+    await snapshots.remove(project.path, first.split("/").at(-1) ?? "");
+    expect(await readFile(join(second, "same"), "utf8")).toBe(same);
+  });
 
-test("names with a slash inside cannot reach another folder", async () => {
-  const { project, access, snapshots, pushTree } = await freshProject();
-  const id = hashObject(access.gitDir, "blob", "content");
-  for (const name of ["../outside", "a/b", "/etc/cron.d/x"]) {
+  test("two names that differ in case only are two files", async () => {
+    const { project, snapshots, push } = await freshProject();
+    const path = await snapshots.ensure(project, await push({ "README.md": "1", "readme.md": "2" }));
+    expect(await readFile(join(path, "readme.md"), "utf8")).toBe("2");
+    expect(await readFile(join(path, "README.md"), "utf8")).toBe("1");
+  });
+
+  test("pointers of Git LFS and attributes of the repository change nothing", async () => {
+    const { project, snapshots, push } = await freshProject();
+    const files = {
+      ".gitattributes": "* text eol=crlf filter=evil ident\n*.bin filter=lfs\n",
+      ".gitconfig": '[filter "evil"]\n  smudge = touch /tmp/owned\n',
+      "a.txt": "one\ntwo $Id$\n",
+      "a.bin": "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n",
+    };
+    const path = await snapshots.ensure(project, await push(files));
+    for (const [name, content] of Object.entries(files)) {
+      expect(await readFile(join(path, name), "utf8")).toBe(content);
+    }
+  });
+
+  test.each([
+    ["an absolute link", { content: "/etc/passwd", mode: "120000" as const }],
+    ["a link out of the repository", { content: "../../etc/passwd", mode: "120000" as const }],
+    ["a link to itself", { content: "link", mode: "120000" as const }],
+    ["an empty link", { content: "", mode: "120000" as const }],
+    ["a link that is no UTF-8", { content: Buffer.from([0x66, 0xff]), mode: "120000" as const }],
+  ])("%s is refused and named", async (_title, link) => {
+    const { project, snapshots, push } = await freshProject();
+    const commit = await push({ "folder/link": link, "folder/file": "x" });
+    await expectRefused(snapshots.ensure(project, commit), "folder/link");
+    expect(await snapshots.list()).toEqual([]);
+  });
+
+  test("a link that leaves the repository through other links is refused", async () => {
+    const { project, snapshots, push } = await freshProject();
+    const commit = await push({
+      "a/b/up": { content: "../..", mode: "120000" },
+      "a/escape": { content: "b/up/../secret", mode: "120000" },
+      "a/b/file": "x",
+    });
+    await expectRefused(snapshots.ensure(project, commit), "a/escape");
+  });
+
+  test("a chain of links that stays inside is kept", async () => {
+    const { project, snapshots, push } = await freshProject();
+    const path = await snapshots.ensure(
+      project,
+      await push({
+        "one/link": { content: "../two", mode: "120000" },
+        "two/file": "found",
+        shortcut: { content: "one/link/file", mode: "120000" },
+      }),
+    );
+    expect(await readFile(join(path, "shortcut"), "utf8")).toBe("found");
+  });
+
+  test.each([
+    ".git",
+    ".GIT",
+    ".Git ",
+    ".git.",
+    ".git::$INDEX_ALLOCATION",
+    "GIT~1",
+    "git~2",
+    ".g\u200cit",
+    "..",
+    ".",
+    "a\\..\\b",
+    "bell\u0007",
+    "line\nfeed",
+    "x".repeat(256),
+  ])("the name %j is refused wherever it stands", async (name) => {
+    const { project, access, snapshots, pushTree } = await freshProject();
+    const blob = hashObject(access.gitDir, "blob", "content");
+    const inner = writeRawTree(access.gitDir, [{ mode: "100644", name, id: blob }]);
+    const commit = await pushTree(
+      writeRawTree(access.gitDir, [{ mode: "40000", name: "folder", id: inner }]),
+    );
+    await expectRefused(snapshots.ensure(project, commit), `folder/${name}`);
+  });
+
+  test("submodules and special files are refused", async () => {
+    const { project, access, snapshots, pushTree } = await freshProject();
+    const id = hashObject(access.gitDir, "blob", "content");
+    for (const mode of ["160000", "060000"]) {
+      const commit = await pushTree(writeRawTree(access.gitDir, [{ mode, name: "odd", id }]));
+      await expectRefused(snapshots.ensure(project, commit), "odd");
+    }
+  });
+
+  test("a name that is there twice, once as a link and once as a folder, is refused", async () => {
+    const { project, access, snapshots, pushTree } = await freshProject();
+    const target = hashObject(access.gitDir, "blob", "safe");
+    const file = hashObject(access.gitDir, "blob", "content");
+    const folder = writeRawTree(access.gitDir, [{ mode: "100644", name: "passwd", id: file }]);
+    const commit = await pushTree(
+      writeRawTree(access.gitDir, [
+        { mode: "120000", name: "a", id: target },
+        { mode: "40000", name: "a", id: folder },
+      ]),
+    );
+    await expectRefused(snapshots.ensure(project, commit), "a");
+  });
+
+  test("names with a slash inside cannot reach another folder", async () => {
+    const { project, access, snapshots, pushTree } = await freshProject();
+    const id = hashObject(access.gitDir, "blob", "content");
+    for (const name of ["../outside", "a/b", "/etc/cron.d/x"]) {
+      const commit = await pushTree(writeRawTree(access.gitDir, [{ mode: "100644", name, id }]));
+      await expect(snapshots.ensure(project, commit)).rejects.toMatchObject({ code: "TREE_REFUSED" });
+    }
+  });
+
+  test("a name that is no UTF-8 is refused", async () => {
+    const { project, access, snapshots, pushTree } = await freshProject();
+    const id = hashObject(access.gitDir, "blob", "content");
+    const name = Buffer.from([0x61, 0xff, 0xfe]);
     const commit = await pushTree(writeRawTree(access.gitDir, [{ mode: "100644", name, id }]));
     await expect(snapshots.ensure(project, commit)).rejects.toMatchObject({ code: "TREE_REFUSED" });
+  });
+
+  test("a tree that repeats itself ten to the tenth times is refused at once", async () => {
+    const { project, access, snapshots, pushTree } = await freshProject();
+    const blob = hashObject(access.gitDir, "blob", "bomb");
+    const ten = (mode: string, id: string) =>
+      writeRawTree(
+        access.gitDir,
+        Array.from({ length: 10 }, (_, n) => ({ mode, name: `d${n}`, id })),
+      );
+    let tree = ten("100644", blob);
+    for (let depth = 1; depth < 10; depth += 1) tree = ten("40000", tree);
+    const commit = await pushTree(tree);
+    await expect(snapshots.ensure(project, commit)).rejects.toMatchObject({ code: "TREE_REFUSED" });
+  });
+
+  test("files that together are larger than the limit are refused before one is written", async () => {
+    const { project, access, snapshots, pushTree } = await freshProject();
+    const id = hashObject(access.gitDir, "blob", Buffer.alloc(4 * 1024 * 1024));
+    const names = Array.from({ length: 600 }, (_, n) => ({ mode: "100644", name: `zeros-${1000 + n}`, id }));
+    const commit = await pushTree(writeRawTree(access.gitDir, names));
+    await expect(snapshots.ensure(project, commit)).rejects.toMatchObject({ code: "TREE_REFUSED" });
+    expect(await snapshots.list()).toEqual([]);
+  });
+
+  test("what a crash left half done is removed at the next start, whole snapshots stay", async () => {
+    const { project, data, mirrors, snapshots, push } = await freshProject();
+    const commit = await push({ a: "1" });
+    const path = await snapshots.ensure(project, commit);
+    await mkdir(join(path, "..", `.new-${commit}-abcd`));
+    await writeFile(join(path, "..", `.new-${commit}-abcd`, "half"), "");
+    await mkdir(join(path, "..", `.gone-${commit}-abcd`));
+    const again = await Snapshots.open(data, mirrors);
+    expect(await readdir(join(path, ".."))).toEqual([commit]);
+    expect(await again.list()).toMatchObject([{ project: project.path, commit }]);
+  });
+
+  test("a sweep removes old snapshots that nobody needs, and spares those asked for a moment ago", async () => {
+    const { project, snapshots, push } = await freshProject();
+    const commits = [await push({ a: "1" }), await push({ a: "2" }), await push({ a: "3" })];
+    const long = new Date(Date.now() - 3_600_000);
+    for (const commit of commits) await utimes(await snapshots.ensure(project, commit), long, long);
+    const [needed = "", asked = "", unneeded = ""] = commits;
+    await snapshots.ensure(project, asked);
+    const gone = await snapshots.sweep([{ project: project.path, commit: needed }], 60_000);
+    expect(gone).toEqual([{ project: project.path, commit: unneeded }]);
+    expect((await snapshots.list()).map((one) => one.commit).sort()).toEqual([needed, asked].sort());
+  });
+
+  test("after a power cut a snapshot that was not flushed is not trusted, and made again", async () => {
+    const { project, data, mirrors, snapshots, push } = await freshProject();
+    const flushed = await push({ a: "flushed" });
+    await snapshots.ensure(project, flushed);
+    await snapshots.close();
+    const late = await push({ a: "not flushed" });
+    await writeFile(join(await snapshots.ensure(project, late), "a"), ""); // as a file system may leave it
+    expect((await (await Snapshots.open(data, mirrors)).list()).length).toBe(2); // only the process was killed
+
+    await writeFile(join(data.snapshots, ".boot"), "another start of the machine\n");
+    const again = await Snapshots.open(data, mirrors);
+    expect(await again.list()).toMatchObject([{ commit: flushed }]);
+    expect(await again.has({ project: project.path, commit: late })).toBe(false);
+    expect(await readFile(join(await again.ensure(project, late), "a"), "utf8")).toBe("not flushed");
+  });
+
+  async function expectRefused(making: Promise<string>, file: string): Promise<void> {
+    const error = await making.then(
+      () => undefined,
+      (reason: unknown) => reason,
+    );
+    expect(error).toBeInstanceOf(ActionNeededError);
+    expect(error).toMatchObject({ code: "TREE_REFUSED", where: { file } });
   }
 });
-
-test("a name that is no UTF-8 is refused", async () => {
-  const { project, access, snapshots, pushTree } = await freshProject();
-  const id = hashObject(access.gitDir, "blob", "content");
-  const name = Buffer.from([0x61, 0xff, 0xfe]);
-  const commit = await pushTree(writeRawTree(access.gitDir, [{ mode: "100644", name, id }]));
-  await expect(snapshots.ensure(project, commit)).rejects.toMatchObject({ code: "TREE_REFUSED" });
-});
-
-test("a tree that repeats itself ten to the tenth times is refused at once", async () => {
-  const { project, access, snapshots, pushTree } = await freshProject();
-  const blob = hashObject(access.gitDir, "blob", "bomb");
-  const ten = (mode: string, id: string) =>
-    writeRawTree(
-      access.gitDir,
-      Array.from({ length: 10 }, (_, n) => ({ mode, name: `d${n}`, id })),
-    );
-  let tree = ten("100644", blob);
-  for (let depth = 1; depth < 10; depth += 1) tree = ten("40000", tree);
-  const commit = await pushTree(tree);
-  await expect(snapshots.ensure(project, commit)).rejects.toMatchObject({ code: "TREE_REFUSED" });
-});
-
-test("files that together are larger than the limit are refused before one is written", async () => {
-  const { project, access, data, snapshots, pushTree } = await freshProject();
-  const id = hashObject(access.gitDir, "blob", Buffer.alloc(4 * 1024 * 1024));
-  const names = Array.from({ length: 600 }, (_, n) => ({ mode: "100644", name: `zeros-${1000 + n}`, id }));
-  const commit = await pushTree(writeRawTree(access.gitDir, names));
-  await expect(snapshots.ensure(project, commit)).rejects.toMatchObject({ code: "TREE_REFUSED" });
-  expect(await readdir(data.snapshots)).toEqual([]);
-});
-
-test("what a crash left half done is removed at the next start, whole snapshots stay", async () => {
-  const { project, data, mirrors, snapshots, push } = await freshProject();
-  const commit = await push({ a: "1" });
-  const path = await snapshots.ensure(project, commit);
-  await mkdir(join(path, "..", `.new-${commit}-abcd`));
-  await writeFile(join(path, "..", `.new-${commit}-abcd`, "half"), "");
-  await mkdir(join(path, "..", `.gone-${commit}-abcd`));
-  const again = await Snapshots.open(data, mirrors);
-  expect(await readdir(join(path, ".."))).toEqual([commit]);
-  expect(await again.list()).toMatchObject([{ project: project.path, commit }]);
-});
-
-test("a sweep removes old snapshots that nobody needs, and spares those asked for a moment ago", async () => {
-  const { project, snapshots, push } = await freshProject();
-  const commits = [await push({ a: "1" }), await push({ a: "2" }), await push({ a: "3" })];
-  const long = new Date(Date.now() - 3_600_000);
-  for (const commit of commits) await utimes(await snapshots.ensure(project, commit), long, long);
-  const [needed = "", asked = "", unneeded = ""] = commits;
-  await snapshots.ensure(project, asked);
-  const gone = await snapshots.sweep([{ project: project.path, commit: needed }], 60_000);
-  expect(gone).toEqual([{ project: project.path, commit: unneeded }]);
-  expect((await snapshots.list()).map((one) => one.commit).sort()).toEqual([needed, asked].sort());
-});
-
-async function expectRefused(making: Promise<string>, file: string): Promise<void> {
-  const error = await making.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  expect(error).toBeInstanceOf(ActionNeededError);
-  expect(error).toMatchObject({ code: "TREE_REFUSED", where: { file } });
-}

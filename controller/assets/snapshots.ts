@@ -1,17 +1,19 @@
 import { randomBytes } from "node:crypto";
 import { chmod, mkdir, readdir, rename, rm, stat, utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { syncFolder } from "#core/atomic-file";
 import { type DataFolder, snapshotPath } from "#core/data-folder";
 import { ActionNeededError, isSystemError } from "#core/errors";
 import type { PinnedSnapshot } from "#schemas/desired-state";
 import { checkLinks, checkListing, type TreeProblem } from "./check-listing.ts";
 import { GitReader } from "./git-reader.ts";
+import { LateFlush } from "./late-flush.ts";
 import type { Mirrors } from "./mirrors.ts";
-import { syncFileSystem } from "./sync-file-system.ts";
 import { writeTree } from "./write-tree.ts";
 
 const leftover = /^\.(new|gone)-/; // unfinished or half removed; names of commits do not begin with a dot
+// From here on it is worth looking which files the snapshot before has already.
+const manyFiles = 100;
+const manyBytes = 1024 * 1024;
 
 export interface SnapshotOnDisk extends PinnedSnapshot {
   /** ISO 8601: when it was made or last asked for. */
@@ -20,31 +22,50 @@ export interface SnapshotOnDisk extends PinnedSnapshot {
 
 /**
  * Immutable checkouts, one per revision, at `snapshotPath(data, project, commit)`. One that is there is whole: it was
- * built beside its place, flushed to disk and renamed. Git itself never writes files here, so no filter, attribute or
+ * built beside its place and renamed. It is flushed to disk a little later; after a power cut those that had not been are
+ * removed at the start, and made again when they are asked for. Git itself never writes files here, so no filter, attribute or
  * hook of a repository has a say.
  */
 export class Snapshots {
   readonly #data: DataFolder;
   readonly #mirrors: Mirrors;
   readonly #making = new Map<string, Promise<string>>();
+  readonly #flush: LateFlush;
 
-  private constructor(data: DataFolder, mirrors: Mirrors) {
+  private constructor(data: DataFolder, mirrors: Mirrors, flush: LateFlush) {
     this.#data = data;
     this.#mirrors = mirrors;
+    this.#flush = flush;
   }
 
   /** Makes the folder for snapshots and removes what a crash left half done. */
   static async open(data: DataFolder, mirrors: Mirrors): Promise<Snapshots> {
     await mkdir(data.snapshots, { recursive: true, mode: 0o700 });
     await chmod(data.snapshots, 0o700); // inside everybody may write, so nobody else may come in
-    for (const project of await readdir(data.snapshots)) {
+    const flush = await LateFlush.open(data.snapshots);
+    for (const project of await projectFolders(data)) {
       for (const name of await readdir(join(data.snapshots, project))) {
-        if (leftover.test(name)) {
-          await rm(join(data.snapshots, project, name), { recursive: true, force: true });
+        const path = join(data.snapshots, project, name);
+        if (leftover.test(name)) await rm(path, { recursive: true, force: true });
+        else if (!(await flush.isSafe(path))) {
+          const gone = join(data.snapshots, project, `.gone-${name}`);
+          await rename(path, gone);
+          await rm(gone, { recursive: true, force: true });
         }
       }
     }
-    return new Snapshots(data, mirrors);
+    await flush.begin();
+    return new Snapshots(data, mirrors, flush);
+  }
+
+  /** Is the snapshot there? */
+  async has({ project, commit }: PinnedSnapshot): Promise<boolean> {
+    return (await stat(snapshotPath(this.#data, project, commit)).catch(() => undefined)) !== undefined;
+  }
+
+  /** Resolves when everything made so far is on disk. */
+  async close(): Promise<void> {
+    await this.#flush.close();
   }
 
   /**
@@ -64,7 +85,7 @@ export class Snapshots {
   /** Every whole snapshot. */
   async list(): Promise<SnapshotOnDisk[]> {
     const found: SnapshotOnDisk[] = [];
-    for (const folder of await readdir(this.#data.snapshots)) {
+    for (const folder of await projectFolders(this.#data)) {
       for (const commit of await readdir(join(this.#data.snapshots, folder))) {
         if (leftover.test(commit)) continue;
         const about = await stat(join(this.#data.snapshots, folder, commit)).catch(() => undefined);
@@ -86,6 +107,7 @@ export class Snapshots {
       throw error;
     }
     await rm(gone, { recursive: true, force: true });
+    await this.#flush.forget(path);
   }
 
   /** Removes every snapshot that is not in `keep` and was not asked for within `graceMs`. Resolves with what went. */
@@ -119,14 +141,13 @@ export class Snapshots {
     try {
       await writeTree({
         reader,
-        repository: { git: this.#mirrors.git, gitDir: this.#mirrors.path(project.id) },
+        mirrors: this.#mirrors,
         into: building,
-        previous: await this.#newest(project, commit),
+        previous: isLittle(reader) ? undefined : await this.#newest(project, commit),
         ...(signal ? { signal } : {}),
       });
-      await syncFileSystem(building);
       await rename(building, path);
-      await syncFolder(parent);
+      this.#flush.soon(path);
       return path;
     } catch (error) {
       await rm(building, { recursive: true, force: true });
@@ -146,8 +167,13 @@ export class Snapshots {
     project: { id: number; path: string },
     commit: string,
   ): Promise<{ folder: string; reader: GitReader } | undefined> {
-    const others = (await this.list()).filter((one) => one.project === project.path && one.commit !== commit);
-    const newest = others.sort((a, b) => a.usedAt.localeCompare(b.usedAt)).at(-1);
+    let newest: { commit: string; usedAtMs: number } | undefined;
+    const folder = dirname(snapshotPath(this.#data, project.path, commit));
+    for (const name of await readdir(folder)) {
+      if (name === commit || leftover.test(name)) continue;
+      const usedAtMs = (await stat(join(folder, name)).catch(() => undefined))?.mtimeMs ?? 0;
+      if (newest === undefined || usedAtMs > newest.usedAtMs) newest = { commit: name, usedAtMs };
+    }
     if (newest === undefined) return undefined;
     try {
       const reader = await GitReader.open(this.#mirrors, project.id, newest.commit);
@@ -156,6 +182,14 @@ export class Snapshots {
       return undefined; // no longer in the mirror; everything is written then
     }
   }
+}
+
+function isLittle({ entries }: GitReader): boolean {
+  return entries.length < manyFiles && entries.reduce((sum, { bytes }) => sum + bytes, 0) < manyBytes;
+}
+
+async function projectFolders(data: DataFolder): Promise<string[]> {
+  return (await readdir(data.snapshots)).filter((name) => !name.startsWith("."));
 }
 
 /** True when the snapshot is there; marks it as used now, so that a sweep at this moment spares it. */

@@ -3,10 +3,9 @@ import { chmod, copyFile, link, mkdir, open, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import pLimit from "p-limit";
 import { isSystemError } from "#core/errors";
+import type { GitEntry } from "./git-entry.ts";
 import type { GitReader } from "./git-reader.ts";
-import type { GitEntry } from "./list-tree.ts";
-import { readBlobs } from "./read-blobs.ts";
-import type { GitOptions } from "./run-git.ts";
+import type { Mirrors } from "./mirrors.ts";
 
 const writesAtOnce = 16; // keeps the disk busy without holding many blobs in memory
 const smallBlobBytes = 256 * 1024; // larger ones are streamed
@@ -21,7 +20,7 @@ const executableMode = 0o777;
 export interface TreeToWrite {
   /** Checked: names and links have been found harmless. */
   reader: GitReader;
-  repository: { git: GitOptions; gitDir: string };
+  mirrors: Mirrors;
   /** Must not exist. */
   into: string;
   /** A whole snapshot of the same project whose equal files are hard-linked. */
@@ -78,8 +77,8 @@ async function writeFiles(tree: TreeToWrite, files: GitEntry[]): Promise<void> {
   const writing = new Set<Promise<void>>();
   let failure: unknown;
   const deadline = AbortSignal.timeout(deadlineMs);
-  await readBlobs(
-    tree.repository,
+  await tree.mirrors.blobs(
+    tree.reader.projectId,
     [...byId.keys()],
     async (id, blob) => {
       if (failure !== undefined) throw failure;

@@ -19,8 +19,8 @@ export interface ReceiveDeps {
   /** `undefined` when no secret is configured: everything is refused then. */
   secretOf(projectId: number): ProjectSecret | undefined;
   deliveries: Deliveries;
-  /** Tells the workers about a project, soon; a nudge that is lost is made up for at the next start or resync. */
-  nudgeProject(path: string): void;
+  /** Tells the workers about a project and, where it is known, its new head, soon; a nudge that is lost is made up for at the next start or resync. */
+  nudgeProject(path: string, head?: string): void;
 }
 
 /**
@@ -49,7 +49,7 @@ export async function receiveDelivery(
     intent,
   });
   if (!isNew || intent.kind === "none") return { status: 200, deliveryId: id };
-  deps.nudgeProject(intent.project);
+  deps.nudgeProject(intent.project, intent.head);
   return { status: 202, deliveryId: id };
 }
 

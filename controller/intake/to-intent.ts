@@ -1,15 +1,24 @@
 import type { ForgeEvent } from "./to-event.ts";
 
 /** What we do about an event. */
-export type Intent = { kind: "reconcile"; project: string } | { kind: "none"; reason: string };
+export type Intent =
+  /** `head`: what the default branch points to now, where the event says it. */
+  { kind: "reconcile"; project: string; head?: string } | { kind: "none"; reason: string };
 
-/** Pure. An intent names whom to look at, never what changed: the worker reads the truth from Git. */
+/**
+ * Pure. An intent names whom to look at: the worker reads the truth from Git. The head only saves asking the host when the
+ * truth is here already.
+ */
 export function toIntent(event: ForgeEvent): Intent {
   switch (event.kind) {
     case "pushed":
       if (event.isDefaultBranch === false)
         return { kind: "none", reason: `${event.branch} is not the default branch` };
-      return { kind: "reconcile", project: event.projectPath };
+      return {
+        kind: "reconcile",
+        project: event.projectPath,
+        ...(event.after === undefined ? {} : { head: event.after }),
+      };
     case "project-created":
     case "project-removed":
     case "project-moved":

@@ -14,7 +14,8 @@ export interface ResyncDeps {
   tracked: Tracked;
   logger: Logger;
   hookFor(project: ForgeProject): WantedHook;
-  nudgeProject(path: string): void;
+  /** Ask for a project to be reconciled, soon; `head` is what the host has. */
+  nudgeProject(path: string, head?: string): void;
 }
 
 export interface ResyncResult {
@@ -63,7 +64,7 @@ export async function resync(
           const [theirs, ours] = await Promise.all([forge.head(project), deps.mirrors.head(project)]);
           if (theirs === ours && !isNew.has(project.path)) return;
           behind += 1;
-          deps.nudgeProject(project.path);
+          deps.nudgeProject(project.path, theirs);
         } catch (error) {
           failed += 1;
           deps.logger.warn(

@@ -16,6 +16,7 @@ export class Tracked {
   readonly #path: string;
   #platform: PlatformDocument | undefined;
   #projects = new Map<string, ForgeProject>();
+  #isListed = false;
 
   private constructor(group: string, path: string) {
     this.group = group;
@@ -34,6 +35,11 @@ export class Tracked {
 
   get platform(): PlatformDocument | undefined {
     return this.#platform;
+  }
+
+  /** Whether all projects of the host have been listed by this process: what is not among them is not there. */
+  get isListed(): boolean {
+    return this.#isListed;
   }
 
   get projects(): ForgeProject[] {
@@ -79,6 +85,7 @@ export class Tracked {
   async setProjects(
     projects: readonly ForgeProject[],
   ): Promise<{ added: ForgeProject[]; removed: ForgeProject[] }> {
+    this.#isListed = true;
     const next = new Map(projects.map((project) => [project.path, project]));
     const added = projects.filter((project) => !this.#projects.has(project.path));
     const removed = this.projects.filter((project) => !next.has(project.path));

@@ -1,0 +1,148 @@
+import { isUtf8 } from "node:buffer";
+import { readdir, readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
+import isomorphicGit, { type PromiseFsClient } from "isomorphic-git";
+import { type GitEntry, kindOfMode, noUtf8, tooMany } from "../git-entry.ts";
+import { GitFailed } from "../run-git.ts";
+import { maxTreeEntries } from "../tree-limits.ts";
+import { checkPack } from "./check-pack.ts";
+import { maxSmallObjects, maxSmallPackBytes, maxSmallUnpackedBytes } from "./small-limits.ts";
+
+const idBytes = 20;
+const objectsPerTurn = 50; // then everybody else has their turn: nothing below waits for the disk
+
+/**
+ * A mirror that is small enough to be read in this process, held in memory with all its packs; what isomorphic-git then
+ * does not find, or cannot read, is `GitFailed`, as when git had been asked.
+ */
+export class SmallRepository {
+  /** Bytes held. */
+  readonly bytes: number;
+  #objectsRead = 0;
+  readonly #source: { fs: PromiseFsClient; gitdir: string; cache: object };
+
+  private constructor(gitdir: string, files: ReadonlyMap<string, Buffer>) {
+    this.bytes = [...files.values()].reduce((sum, file) => sum + file.length, 0);
+    this.#source = { fs: inMemory(gitdir, files), gitdir, cache: {} };
+  }
+
+  /** `undefined` for a mirror that is not small, or whose packs become large once they are unpacked. */
+  static async open(mirror: string): Promise<SmallRepository | undefined> {
+    const folder = join(mirror, "objects", "pack");
+    const names = (await readdir(folder).catch(() => [])).filter((name) =>
+      /^pack-.+\.(pack|idx)$/.test(name),
+    );
+    let bytes = 0;
+    for (const name of names) {
+      bytes += (await stat(join(folder, name)).catch(() => undefined))?.size ?? 0;
+      if (bytes > 2 * maxSmallPackBytes) return undefined; // an index of few objects is small as well
+    }
+    const files = new Map<string, Buffer>();
+    let unpacked = 0;
+    try {
+      for (const name of names) {
+        const content = await readFile(join(folder, name));
+        files.set(join(folder, name), content);
+        if (!name.endsWith(".pack")) continue;
+        const maxUnpackedBytes = maxSmallUnpackedBytes - unpacked;
+        unpacked += checkPack(content, { maxObjects: maxSmallObjects, maxUnpackedBytes }).unpackedBytes;
+      }
+    } catch {
+      return undefined; // not small, or on the way to be replaced: git sees
+    }
+    return new SmallRepository(mirror, files);
+  }
+
+  /** Everything in the tree of a commit; as `listTree` has it. */
+  async list(commit: string): Promise<GitEntry[]> {
+    const text = Buffer.from(await this.#object(commit, "commit")).toString("latin1");
+    const tree = /^tree ([0-9a-f]{40})\n/.exec(text)?.[1];
+    if (tree === undefined) throw new GitFailed(`${commit} is no commit`, "exit");
+    const listing: Listing = { entries: [], trees: new Map(), blobBytes: new Map() };
+    await this.#listTree(tree, "", listing);
+    return listing.entries;
+  }
+
+  blob(id: string): Promise<Uint8Array> {
+    return this.#object(id, "blob");
+  }
+
+  async #listTree(id: string, parent: string, listing: Listing): Promise<void> {
+    const { entries, trees } = listing;
+    const tree = trees.get(id) ?? [...treeEntries(await this.#object(id, "tree"))];
+    trees.set(id, tree);
+    for (const { mode, name, id: child } of tree) {
+      if (!isUtf8(name)) throw noUtf8(name);
+      const path = `${parent}${name.toString("utf8")}`;
+      const kind = kindOfMode(mode);
+      const bytes = kind === "file" || kind === "link" ? await this.#blobBytes(child, listing) : 0;
+      entries.push({ path, kind, executable: mode === "100755", id: child, bytes });
+      if (entries.length > maxTreeEntries) throw tooMany();
+      if (kind === "folder") await this.#listTree(child, `${path}/`, listing);
+    }
+  }
+
+  async #blobBytes(id: string, { blobBytes }: Listing): Promise<number> {
+    const bytes = blobBytes.get(id) ?? (await this.blob(id)).length;
+    blobBytes.set(id, bytes);
+    return bytes;
+  }
+
+  async #object(oid: string, wanted: "commit" | "tree" | "blob"): Promise<Uint8Array> {
+    this.#objectsRead += 1;
+    if (this.#objectsRead % objectsPerTurn === 0) await setImmediate();
+    let found: { type?: string; object: unknown };
+    try {
+      found = (await isomorphicGit.readObject({ ...this.#source, oid, format: "content" })) as typeof found;
+    } catch (cause) {
+      throw new GitFailed(`the object ${oid} cannot be read: ${String(cause)}`, "exit");
+    }
+    if (found.type !== wanted) throw new GitFailed(`the object ${oid} is no ${wanted}`, "exit");
+    return found.object as Uint8Array;
+  }
+}
+
+interface Listing {
+  entries: GitEntry[];
+  /** Both by id: a hostile tree may name the same thing again and again. */
+  trees: Map<string, RawEntry[]>;
+  blobBytes: Map<string, number>;
+}
+
+interface RawEntry {
+  mode: string;
+  name: Buffer;
+  id: string;
+}
+
+/** The entries of a tree object, in their order: mode, blank, name, NUL, id. */
+function* treeEntries(tree: Uint8Array): Iterable<RawEntry> {
+  const bytes = Buffer.from(tree.buffer, tree.byteOffset, tree.byteLength);
+  for (let at = 0; at < bytes.length; ) {
+    const blank = bytes.indexOf(32, at);
+    const end = bytes.indexOf(0, blank);
+    if (blank < 0 || end < 0 || end + 1 + idBytes > bytes.length)
+      throw new GitFailed("a tree is torn", "exit");
+    const mode = bytes.toString("latin1", at, blank).padStart(6, "0");
+    const id = bytes.toString("hex", end + 1, end + 1 + idBytes);
+    yield { mode, name: bytes.subarray(blank + 1, end), id };
+    at = end + 1 + idBytes;
+  }
+}
+
+/** A repository of nothing but packs, for isomorphic-git to read. */
+function inMemory(gitdir: string, files: ReadonlyMap<string, Buffer>): PromiseFsClient {
+  const folder = join(gitdir, "objects", "pack");
+  const names = [...files.keys()].map((path) => path.slice(folder.length + 1));
+  const missing = async (path: string): Promise<never> => {
+    throw Object.assign(new Error(`${path} is not there`), { code: "ENOENT" });
+  };
+  const promises = {
+    readFile: async (path: string) => files.get(path) ?? (await missing(path)),
+    readdir: async (path: string) => (path === folder ? names : await missing(path)),
+    ...{ stat: missing, lstat: missing, readlink: missing, writeFile: missing },
+    ...{ mkdir: missing, rmdir: missing, unlink: missing, symlink: missing },
+  };
+  return { promises };
+}
