@@ -6,7 +6,7 @@ import type { Logger } from "#core/logger";
 import { Nudges, startNudgeWorker } from "#core/queue/nudges";
 import { connectRedis } from "#core/redis";
 import { checkObservedJob, checkProjectJob } from "#schemas/documents/check-documents";
-import { type ObservedJob, type ProjectJob, queues, type UserJob } from "#schemas/jobs";
+import { type ObservedJob, type ProjectJob, queues, reportDelayMs, type UserJob } from "#schemas/jobs";
 import { maxDocumentBytes } from "#schemas/limits";
 import { GitReader } from "./assets/git-reader.ts";
 import { Mirrors } from "./assets/mirrors.ts";
@@ -71,7 +71,10 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     attempts: projectAttempts,
   });
   const users = new Nudges<UserJob>(redis.nudges, logger, { queue: queues.user });
-  const observedNudges = new Nudges<ObservedJob>(redis.nudges, logger, { queue: queues.observed });
+  const observedNudges = new Nudges<ObservedJob>(redis.nudges, logger, {
+    queue: queues.observed,
+    delayMs: reportDelayMs,
+  });
   const nudgeProject = (project: string) => projects.nudge(project, { project });
   const news = new HostNews();
   const nudgeNews = (project: string, head?: string) => {

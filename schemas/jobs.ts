@@ -13,6 +13,9 @@ export const queues = {
   observed: "dtaas-observed",
 } as const;
 
+/** Changes of one user within this time are told to the Git host together: each call costs both sides some milliseconds. */
+export const reportDelayMs = 500;
+
 export interface ProjectJob {
   /** Full path of the project. */
   project: string;

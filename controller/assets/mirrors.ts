@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import fs from "node:fs";
-import { mkdir, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import isomorphicGit from "isomorphic-git";
 import { LRUCache } from "lru-cache";
@@ -287,6 +287,8 @@ function unlessRefused(error: unknown): undefined {
 }
 
 async function readRef(mirror: string, branch: string): Promise<string | undefined> {
+  const loose = await readFile(join(mirror, "refs", "heads", branch), "latin1").catch(() => "");
+  if (/^[0-9a-f]{40}\n$/.test(loose)) return loose.slice(0, -1);
   try {
     return await isomorphicGit.resolveRef({ fs, gitdir: mirror, ref: `refs/heads/${branch}` });
   } catch {

@@ -38,7 +38,7 @@ test("a push says which branch of which project moved, and whether it is the def
     isDefaultBranch: true,
     username: "user1",
   });
-  expect(toIntent(event)).toEqual({ kind: "reconcile", project: "dtaas/user1" });
+  expect(toIntent(event)).toEqual({ kind: "reconcile", project: "dtaas/user1", head: after });
 });
 
 test("a push to another branch is understood and nothing is done", () => {

@@ -16,6 +16,8 @@ export interface NudgesOptions {
   /** A job that throws is tried again this often, with growing pauses. */
   attempts?: number;
   backoffMs?: number;
+  /** A nudge waits this long, and all that come meanwhile for the same key are one with it. */
+  delayMs?: number;
 }
 
 /**
@@ -39,7 +41,7 @@ export class Nudges<Job extends object> {
   nudge(key: string, job: Job, priority?: number): void {
     if (this.#pending.has(key)) return;
     this.#pending.add(key);
-    const { attempts = 1, backoffMs = 1_000, queue } = this.#options;
+    const { attempts = 1, backoffMs = 1_000, delayMs, queue } = this.#options;
     const adding = (this.queue as Queue).add("nudge", job, {
       deduplication: { id: key, keepLastIfActive: true },
       attempts,
@@ -47,6 +49,7 @@ export class Nudges<Job extends object> {
       removeOnComplete: true,
       removeOnFail: { count: keptFailures },
       ...(priority === undefined ? {} : { priority }),
+      ...(delayMs === undefined ? {} : { delay: delayMs }),
     });
     adding
       .catch((error: unknown) =>

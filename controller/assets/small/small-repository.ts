@@ -135,12 +135,12 @@ function* treeEntries(tree: Uint8Array): Iterable<RawEntry> {
 function inMemory(gitdir: string, files: ReadonlyMap<string, Buffer>): PromiseFsClient {
   const folder = join(gitdir, "objects", "pack");
   const names = [...files.keys()].map((path) => path.slice(folder.length + 1));
-  const missing = async (path: string): Promise<never> => {
-    throw Object.assign(new Error(`${path} is not there`), { code: "ENOENT" });
-  };
+  // One for all: isomorphic-git looks for every object in places where it is not.
+  const notThere = Object.assign(new Error("not there"), { code: "ENOENT" });
+  const missing = (): Promise<never> => Promise.reject(notThere);
   const promises = {
-    readFile: async (path: string) => files.get(path) ?? (await missing(path)),
-    readdir: async (path: string) => (path === folder ? names : await missing(path)),
+    readFile: async (path: string) => files.get(path) ?? (await missing()),
+    readdir: async (path: string) => (path === folder ? names : await missing()),
     ...{ stat: missing, lstat: missing, readlink: missing, writeFile: missing },
     ...{ mkdir: missing, rmdir: missing, unlink: missing, symlink: missing },
   };
