@@ -6,7 +6,7 @@ import type { Logger } from "#core/logger";
 import { Nudges, startNudgeWorker } from "#core/queue/nudges";
 import { connectRedis } from "#core/redis";
 import { checkObservedJob, checkProjectJob } from "#schemas/documents/check-documents";
-import { type ObservedJob, type ProjectJob, queues, reportDelayMs, type UserJob } from "#schemas/jobs";
+import { type ObservedJob, type ProjectJob, queues, reportPace, type UserJob } from "#schemas/jobs";
 import { maxDocumentBytes } from "#schemas/limits";
 import { GitReader } from "./assets/git-reader.ts";
 import { Mirrors } from "./assets/mirrors.ts";
@@ -33,6 +33,8 @@ const projectsAtOnce = 8;
 const reportsAtOnce = 4;
 // A host that is down is asked again this often, with growing pauses; the resync finds what is left.
 const projectAttempts = 5;
+// A project is looked at no more often than this, however often it is pushed to.
+const projectPaceMs = 250;
 // How often hooks of projects that are known already are looked after, in resyncs.
 const resyncsPerHookCheck = 60;
 // A snapshot that nobody is pinned to is kept this long: a document that wants it may be on its way.
@@ -69,11 +71,12 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
   const projects = new Nudges<ProjectJob>(redis.nudges, logger, {
     queue: queues.project,
     attempts: projectAttempts,
+    pace: { ms: projectPaceMs, first: "now" },
   });
   const users = new Nudges<UserJob>(redis.nudges, logger, { queue: queues.user });
   const observedNudges = new Nudges<ObservedJob>(redis.nudges, logger, {
     queue: queues.observed,
-    delayMs: reportDelayMs,
+    pace: reportPace,
   });
   const nudgeProject = (project: string) => projects.nudge(project, { project });
   const news = new HostNews();

@@ -3,7 +3,7 @@ import { Nudges, startNudgeWorker } from "#core/queue/nudges";
 import { connectRedis } from "#core/redis";
 import { SerialByKey } from "#core/serial-by-key";
 import { checkBuildJob, checkUserJob } from "#schemas/documents/check-documents";
-import { type BuildJob, type ObservedJob, queues, reportDelayMs, type UserJob } from "#schemas/jobs";
+import { type BuildJob, type ObservedJob, queues, reportPace, type UserJob } from "#schemas/jobs";
 import { composeRunner, type RunnerParts } from "./compose-runner.ts";
 import { BuildWishes } from "./queue/build-wishes.ts";
 import { Wakes } from "./queue/wakes.ts";
@@ -46,7 +46,7 @@ export async function startRunner(parts: StartParts): Promise<RunningRunner> {
   const builds = new BuildWishes(connections[0], logger);
   const observed = new Nudges<ObservedJob>(connections[0], logger, {
     queue: queues.observed,
-    delayMs: reportDelayMs,
+    pace: reportPace,
   });
   const closing = new AbortController();
   const nudge = (user: string) => users.nudge(user, { user });

@@ -14,7 +14,7 @@ export const queues = {
 } as const;
 
 /** Changes of one user within this time are told to the Git host together: each call costs both sides some milliseconds. */
-export const reportDelayMs = 500;
+export const reportPace = { ms: 500, first: "later" } as const;
 
 export interface ProjectJob {
   /** Full path of the project. */

@@ -31,6 +31,8 @@ export function requestLog(logger: Logger): RequestHandler {
     },
     customLogLevel: (request, response) => {
       if (probes.has(request.url ?? "")) return "debug";
+      // Hundreds a second may come, and the journal has each of them.
+      if (request.url?.startsWith("/webhooks/") && response.statusCode < 300) return "debug";
       return response.statusCode >= 500 ? "warn" : "info";
     },
     customProps: (_request, response) => {

@@ -16,8 +16,11 @@ export interface NudgesOptions {
   /** A job that throws is tried again this often, with growing pauses. */
   attempts?: number;
   backoffMs?: number;
-  /** A nudge waits this long, and all that come meanwhile for the same key are one with it. */
-  delayMs?: number;
+  /**
+   * At most one nudge for a key in this time: `now`, the first goes out at once and those that follow are one at its
+   * end; `later`, the first waits as well.
+   */
+  pace?: { ms: number; first: "now" | "later" };
 }
 
 /**
@@ -28,6 +31,7 @@ export class Nudges<Job extends object> {
   readonly queue: Queue<Job>;
   readonly #options: NudgesOptions;
   readonly #pending = new Set<string>();
+  readonly #paced = new Map<string, { timer: NodeJS.Timeout; next: (() => void) | undefined }>();
   readonly #logger: Logger;
 
   constructor(redis: Redis, logger: Logger, options: NudgesOptions) {
@@ -39,9 +43,38 @@ export class Nudges<Job extends object> {
 
   /** Fire and forget: while Redis is away the nudge waits in this process, once for each key. Higher `priority` waits longer. */
   nudge(key: string, job: Job, priority?: number): void {
+    const { pace } = this.#options;
+    const add = () => this.#add(key, job, priority);
+    const paced = this.#paced.get(key);
+    if (paced) paced.next = add;
+    else if (pace?.first === "later") this.#wait(key, add);
+    else {
+      add();
+      if (pace) this.#wait(key, undefined);
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const { timer } of this.#paced.values()) clearTimeout(timer);
+    this.#paced.clear();
+    await this.queue.close();
+  }
+
+  #wait(key: string, next: (() => void) | undefined): void {
+    const timer = setTimeout(() => {
+      const due = this.#paced.get(key)?.next;
+      this.#paced.delete(key);
+      if (due === undefined) return;
+      due();
+      this.#wait(key, undefined);
+    }, this.#options.pace?.ms);
+    this.#paced.set(key, { timer: timer.unref(), next });
+  }
+
+  #add(key: string, job: Job, priority: number | undefined): void {
     if (this.#pending.has(key)) return;
     this.#pending.add(key);
-    const { attempts = 1, backoffMs = 1_000, delayMs, queue } = this.#options;
+    const { attempts = 1, backoffMs = 1_000, queue } = this.#options;
     const adding = (this.queue as Queue).add("nudge", job, {
       deduplication: { id: key, keepLastIfActive: true },
       attempts,
@@ -49,17 +82,12 @@ export class Nudges<Job extends object> {
       removeOnComplete: true,
       removeOnFail: { count: keptFailures },
       ...(priority === undefined ? {} : { priority }),
-      ...(delayMs === undefined ? {} : { delay: delayMs }),
     });
     adding
       .catch((error: unknown) =>
         this.#logger.warn({ queue, key, err: messageOf(error) }, "nudge lost; a later look finds it"),
       )
       .finally(() => this.#pending.delete(key));
-  }
-
-  async close(): Promise<void> {
-    await this.queue.close();
   }
 }
 
