@@ -51,6 +51,9 @@ export async function resync(
 
   const { added } = await tracked.setProjects([...projects, ...gone]);
   const isNew = new Set(added.map(({ path }) => path));
+  const heads = await forge.heads(projects.filter(({ path }) => tracked.role(path).kind !== "untracked"));
+  const headOf = async (project: ForgeProject) =>
+    heads.has(project.id) ? heads.get(project.id) : await forge.head(project);
   const limit = pLimit(parallel);
   let behind = 0;
   let failed = 0;
@@ -61,7 +64,7 @@ export async function resync(
         try {
           if (options.hooks || isNew.has(project.path))
             await forge.ensureHook(project, deps.hookFor(project));
-          const [theirs, ours] = await Promise.all([forge.head(project), deps.mirrors.head(project)]);
+          const [theirs, ours] = await Promise.all([headOf(project), deps.mirrors.head(project)]);
           if (theirs === ours && !isNew.has(project.path)) return;
           behind += 1;
           deps.nudgeProject(project.path, theirs);
