@@ -40,7 +40,7 @@ try {
   const deps = {
     forge: new GitLabForge({ url: platform.forgeUrl, token }),
     mirrors,
-    tracked: await Tracked.open("dtaas", data),
+    tracked: await Tracked.open("dtaas", data, () => {}),
     logger: createLogger("resync", "silent"),
     hookFor: ({ id }: { id: number }) => ({
       url: `${platform.apiUrl}/${id}`,

@@ -13,6 +13,8 @@ export interface ControllerConfig {
   /** From this the secrets of all hooks are derived. */
   webhookSecret: string;
   resyncSeconds: number;
+  /** What one fetch may add to a mirror. */
+  maxFetchBytes: number;
   logLevel: string;
 }
 
@@ -41,6 +43,7 @@ const settings = {
     says: "at least 32 characters that nobody can guess",
   },
   DTAAS_RESYNC_SECONDS: { fallback: "30", pattern: /^[1-9]\d{0,3}$/, says: "seconds, 1 to 9999" },
+  DTAAS_MAX_FETCH_MIB: { fallback: "4096", pattern: /^[1-9]\d{0,6}$/, says: "MiB, 1 to 9999999" },
   DTAAS_LOG_LEVEL: {
     fallback: "info",
     pattern: /^(trace|debug|info|warn|error|silent)$/,
@@ -63,6 +66,7 @@ export function readControllerConfig(environment: NodeJS.ProcessEnv = process.en
     group: text("DTAAS_FORGE_GROUP"),
     webhookSecret: text("DTAAS_WEBHOOK_SECRET"),
     resyncSeconds: Number(text("DTAAS_RESYNC_SECONDS")),
+    maxFetchBytes: Number(text("DTAAS_MAX_FETCH_MIB")) * 1024 * 1024,
     logLevel: text("DTAAS_LOG_LEVEL"),
   };
 }

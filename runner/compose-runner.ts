@@ -1,6 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import type { DataFolder } from "#core/data-folder";
 import type { Logger } from "#core/logger";
+import { logSetAside } from "#core/read-or-set-aside";
 import { redactSecrets } from "#core/redaction";
 import type { Engine } from "./engine/engine.ts";
 import type { RunnerMetrics } from "./metrics.ts";
@@ -38,18 +39,19 @@ export async function composeRunner(
   ]) {
     await mkdir(folder, { recursive: true });
   }
+  const onSetAside = logSetAside(logger);
   return {
     data,
     logger,
     metrics: parts.metrics,
     engine,
     desired: new DesiredStore(data),
-    memory: new MemoryStore(data),
-    runs: new RunStore(data),
+    memory: new MemoryStore(data, onSetAside),
+    runs: new RunStore(data, onSetAside),
     logs: new LogCollector(engine.containers, logger, redactSecrets),
     health: new HealthMonitor(engine.containers, wishes.nudge),
     images: new ImageShelf(engine.images, data, parts.render),
-    published: await PublishedStates.open(data),
+    published: await PublishedStates.open(data, onSetAside),
     stopping: new Set(),
     ...wishes,
   };

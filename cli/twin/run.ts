@@ -35,7 +35,7 @@ export function runCommand(io: CliIo, end: SetExitCode): Command {
       const context = commandContext(io, options);
       const { api } = await context.connect();
       const twin = await findTwin(api, name, context.user);
-      const run = await api.send<AcceptedRun>("POST", `${twinPath(twin)}/runs`, { operation });
+      const run = await api.postOnce<AcceptedRun>(`${twinPath(twin)}/runs`, { operation });
       await tell(context, api, { twin, run, follow: options.follow ?? false, end });
     });
 }
@@ -51,7 +51,7 @@ export function rerunCommand(io: CliIo, end: SetExitCode): Command {
       const context = commandContext(io, options);
       const { api } = await context.connect();
       const twin = await findTwin(api, name, context.user);
-      const run = await api.send<AcceptedRun>("POST", `${runPath(twin, id)}/rerun`);
+      const run = await api.postOnce<AcceptedRun>(`${runPath(twin, id)}/rerun`);
       await tell(context, api, { twin, run, follow: options.follow ?? false, end });
     });
 }

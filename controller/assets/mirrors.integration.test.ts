@@ -218,6 +218,23 @@ describe.each(["in process", "with git"] as const)("small repositories are read 
     expect(await readdir(join(root, "limited"))).toEqual([]);
   });
 
+  test("a push that brings too much leaves the mirror as it was, and a smaller one after it is fetched", async () => {
+    const { project, access } = freshProject();
+    const first = commitFiles(access.gitDir, { "a.txt": "one" });
+    const folder = join(root, `grown-${project.id}`);
+    const limited = new Mirrors({ folder, git: {}, small, maxPackBytes: 64 * 1024 });
+    expect(await limited.fetch(project, access)).toBe(first);
+    const packs = join(limited.path(project.id), "objects", "pack");
+    const before = await readdir(packs);
+    commitFiles(access.gitDir, { "noise.bin": { content: randomBytes(1024 * 1024) } });
+    await expect(limited.fetch(project, access)).rejects.toMatchObject({ code: "REPOSITORY_TOO_LARGE" });
+    expect(await limited.head(project)).toBe(first);
+    expect((await readdir(packs)).sort()).toEqual(before.sort());
+    runGitIn(access.gitDir, ["update-ref", "refs/heads/main", first]);
+    const next = commitFiles(access.gitDir, { "a.txt": "two" });
+    expect(await limited.fetch(project, access)).toBe(next);
+  });
+
   test("one file is read at a commit, in this process or through git, and what is not there is undefined", async () => {
     const { project, access, mirrors } = freshProject();
     const commit = commitFiles(access.gitDir, {

@@ -204,14 +204,14 @@ export class Mirrors {
     small: SmallRepository | undefined,
     fetch: { mirror: string; branch: string; access: GitAccess; signal: AbortSignal | undefined },
   ) {
+    const head = await readRef(fetch.mirror, fetch.branch);
     if (small !== undefined) {
-      const head = await readRef(fetch.mirror, fetch.branch);
       const done = await fetchSmall({ ...fetch, held: small, head });
       if (done?.held) this.#small.set(projectId, done.held);
       else this.#small.delete(projectId);
       if (done) return undefined;
     }
-    return await fetchBranch({ ...this.#call, ...fetch });
+    return await fetchBranch({ ...this.#call, ...fetch, head });
   }
 
   /** Builds a mirror beside the old one and changes places only when it is whole. */

@@ -1,4 +1,5 @@
 import { pipeline } from "node:stream/promises";
+import type { Request, Response } from "express";
 import { type DataFolder, runFolder } from "#core/data-folder";
 import { ActionNeededError } from "#core/errors";
 import type { AcceptedRun, Items, RunView } from "#schemas/api";
@@ -6,10 +7,10 @@ import type { RunOutcome } from "#schemas/run";
 import { callerOf } from "../auth/requires.ts";
 import type { RunArchive } from "../reading/run-archive.ts";
 import { openOutput } from "../reading/run-outputs.ts";
-import type { RequestBook } from "../requests/request-book.ts";
+import type { Asker, RequestBook } from "../requests/request-book.ts";
 import type { ApiRoute } from "./api-route.ts";
 import { noRun } from "./not-there.ts";
-import { bodyField, limitQuery, oneQuery, runIn, twinIn } from "./read-request.ts";
+import { bodyField, idempotencyKey, limitQuery, oneQuery, runIn, twinIn } from "./read-request.ts";
 
 const defaultRunsPerPage = 20;
 const maxRunsPerPage = 200; // each costs three small reads
@@ -44,8 +45,7 @@ export function runRoutes(deps: RunRouteDeps): ApiRoute[] {
       ...operate,
       handle: async (request, response) => {
         const operation = bodyField(request, "operation", /^.{1,100}$/, "the name of an operation");
-        const { username } = callerOf(response).user;
-        const accepted = await requests.run({ ...twinIn(request), operation }, username);
+        const accepted = await requests.run({ ...twinIn(request), operation }, askerOf(request, response));
         response.status(202).location(locationOf(accepted)).json(accepted);
       },
     },
@@ -79,7 +79,7 @@ export function runRoutes(deps: RunRouteDeps): ApiRoute[] {
       path: `${base}/{id}/rerun`,
       ...operate,
       handle: async (request, response) => {
-        const accepted = await requests.rerun(runIn(request), callerOf(response).user.username);
+        const accepted = await requests.rerun(runIn(request), askerOf(request, response));
         response.status(202).location(locationOf(accepted)).json(accepted);
       },
     },
@@ -124,6 +124,10 @@ export function runRoutes(deps: RunRouteDeps): ApiRoute[] {
       },
     },
   ];
+}
+
+function askerOf(request: Request, response: Response): Asker {
+  return { username: callerOf(response).user.username, key: idempotencyKey(request) };
 }
 
 function locationOf(run: AcceptedRun): string {

@@ -11,6 +11,7 @@ import type { DesiredDocuments } from "./desired-documents.ts";
 import { pins } from "./pins.ts";
 import type { ReconcileDeps, Reconciled } from "./reconcile-project.ts";
 import { openCommon } from "./reconcile-shared.ts";
+import { repositoryProblems } from "./repository-problems.ts";
 import type { TreeIds } from "./source-key.ts";
 import { treeDiagnostic, treeRefusal } from "./tree-refusal.ts";
 
@@ -32,7 +33,7 @@ export async function reconcileUser(
   const before = deps.desired.get(user);
   const own = await GitReader.open(deps.mirrors, project.id, revision).catch(treeRefusal);
   if (own instanceof ActionNeededError) return await refuseRevision(deps, { user, project, revision }, own);
-  const common = await openCommon(deps, before);
+  const common = await openCommon(deps);
   const read = await own.preload(documentPaths(own), preloadBytes);
   const validated = await validateRepository({
     user,
@@ -52,7 +53,13 @@ export async function reconcileUser(
     ...(common ? { common: { pinned: common.pinned, tree: treeIds(common.reader) } } : {}),
   };
   const desire = await pinSnapshots(deps, project, head, before);
-  const { document, isNew } = await deps.desired.put({ user, project: head.project, revision, ...desire });
+  const { document, isNew } = await deps.desired.put({
+    user,
+    project: head.project,
+    revision,
+    ...desire,
+    ...repositoryProblems(validated.general),
+  });
   if (isNew) deps.nudgeUser(user);
   for (const twin of validated.twins) if (hasErrors(twin.diagnostics)) logBroken(deps, user, revision, twin);
   return summary(document, isNew);
@@ -104,6 +111,7 @@ async function refuseRevision(
     revision,
     twins: (before?.twins ?? []).map((twin) => ({ ...twin, brokenSince: broken })),
     refused: (before?.refused ?? []).map(({ name }) => ({ name, ...broken })),
+    problems: broken.diagnostics,
   });
   if (isNew) deps.nudgeUser(user);
   const { generation } = document;
@@ -116,7 +124,7 @@ export async function removeUser(
   user: string,
   project: ForgeProject,
 ): Promise<Reconciled> {
-  if (!deps.desired.get(user)) return { outcome: "unchanged", summary: "the repository is empty" };
+  if (!deps.desired.has(user)) return { outcome: "unchanged", summary: "the repository is empty" };
   const { id, path } = project;
   const { document, isNew } = await deps.desired.put({
     user,
@@ -158,9 +166,10 @@ function treeIds(reader: GitReader): TreeIds {
 }
 
 function summary(document: DesiredState, isNew: boolean): Reconciled {
-  const { twins, refused, generation } = document;
+  const { twins, refused, problems = [], generation } = document;
   const broken = twins.filter((twin) => twin.brokenSince).length + refused.length;
-  const text = `${twins.length + refused.length} twins${broken > 0 ? `, ${broken} with a broken spec` : ""}`;
+  const beside = problems.length > 0 ? `, ${problems.length} problems beside the twins` : "";
+  const text = `${twins.length + refused.length} twins${broken > 0 ? `, ${broken} with a broken spec` : ""}${beside}`;
   return {
     ...(document.revision === noRevision ? {} : { revision: document.revision }),
     generation,

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { writeJsonAtomic } from "#core/atomic-file";
 import type { DataFolder } from "#core/data-folder";
 import { ActionNeededError } from "#core/errors";
+import type { OnSetAside } from "#core/read-or-set-aside";
 import { newRunId } from "#core/run-id";
 import { SerialByKey } from "#core/serial-by-key";
 import type { AcceptedRun, RunDetails } from "#schemas/api";
@@ -9,6 +10,7 @@ import type { DesiredState, DesiredTwin, RunRequest } from "#schemas/desired-sta
 import { didYouMean } from "#schemas/suggest";
 import type { RunArchive } from "../reading/run-archive.ts";
 import { listFolder, type StoredDocuments } from "../reading/stored-documents.ts";
+import { IdempotencyKeys, type KeyedWish } from "./idempotency-keys.ts";
 
 /** Accepted and not begun, for one user; who asks for more is told to wait (429). */
 export const maxWaitingRequests = 1_000;
@@ -21,24 +23,49 @@ export interface RequestBookDeps {
   nudgeUser: (user: string) => Promise<void>;
   /** Called when a nudge failed: the request is on disk, and the runner's own timer finds it. */
   onNudgeFailed: (user: string, error: unknown) => void;
+  onSetAside: OnSetAside;
+}
+
+/** Who asks, and with which idempotency key, if any: the same key with the same wish is the same run. */
+export interface Asker {
+  username: string;
+  key?: string | undefined;
 }
 
 /** Wishes to run something or to end it. Each is on disk before it is acknowledged, so a crash loses none. */
 export class RequestBook {
   readonly #deps: RequestBookDeps;
   readonly #serial = new SerialByKey();
+  readonly #keys: IdempotencyKeys;
 
   constructor(deps: RequestBookDeps) {
     this.#deps = deps;
+    this.#keys = new IdempotencyKeys(deps.data, deps.onSetAside);
   }
 
   /**
-   * Errors: `TWIN_NOT_FOUND`, `TWIN_REFUSED`, `TWIN_SUSPENDED`, `OPERATION_UNKNOWN`, `REQUESTS_TOO_MANY`.
+   * Errors: `TWIN_NOT_FOUND`, `TWIN_REFUSED`, `TWIN_SUSPENDED`, `OPERATION_UNKNOWN`, `REQUESTS_TOO_MANY`,
+   * `IDEMPOTENCY_KEY_REUSED`.
    */
-  async run(
-    wish: { user: string; twin: string; operation: string },
-    requestedBy: string,
-  ): Promise<AcceptedRun> {
+  async run(wish: { user: string; twin: string; operation: string }, asker: Asker): Promise<AcceptedRun> {
+    const requestedBy = asker.username;
+    return await this.#once({ ...wish, requestedBy, asks: wish.operation }, asker.key, async () => {
+      await this.#checkOperation(wish);
+      return { ...wish, requestedBy };
+    });
+  }
+
+  /** Errors: those of `run`, `RUN_NOT_FOUND`, `RUN_NOT_REPEATABLE`. */
+  async rerun(wish: { user: string; twin: string; id: string }, asker: Asker): Promise<AcceptedRun> {
+    const { user, twin, id } = wish;
+    const requestedBy = asker.username;
+    return await this.#once({ user, twin, requestedBy, asks: `rerun of ${id}` }, asker.key, async () => {
+      const operation = await this.#repeatable(wish);
+      return { user, twin, operation, requestedBy, rerunOf: id };
+    });
+  }
+
+  async #checkOperation(wish: { user: string; twin: string; operation: string }): Promise<void> {
     const twin = runnableTwin(await this.#deps.documents.desired(wish.user), wish);
     const known = Object.keys(twin.spec.lifecycle);
     if (!known.includes(wish.operation)) {
@@ -53,11 +80,10 @@ export class RequestBook {
         },
       );
     }
-    return await this.#accept({ ...wish, requestedBy });
   }
 
-  /** Errors: those of `run`, `RUN_NOT_FOUND`, `RUN_NOT_REPEATABLE`. */
-  async rerun(wish: { user: string; twin: string; id: string }, requestedBy: string): Promise<AcceptedRun> {
+  /** The operation of a former run that can be done again. */
+  async #repeatable(wish: { user: string; twin: string; id: string }): Promise<string> {
     const { user, twin, id } = wish;
     const former = await this.#find(wish);
     runnableTwin(await this.#deps.documents.desired(user), wish);
@@ -70,13 +96,7 @@ export class RequestBook {
         },
       );
     }
-    return await this.#accept({
-      user,
-      twin,
-      operation: former.manifest.operation,
-      requestedBy,
-      rerunOf: id,
-    });
+    return former.manifest.operation;
   }
 
   /** Asking twice is asking once. Errors: `RUN_NOT_FOUND`, `RUN_ENDED`, `RUN_KEPT_UP`. */
@@ -113,25 +133,37 @@ export class RequestBook {
     });
   }
 
-  async #accept(wish: Omit<RunRequest, "version" | "runId" | "requestedAt">): Promise<AcceptedRun> {
-    const folder = join(this.#deps.data.requests, wish.user);
-    const id = await this.#serial.run(wish.user, async () => {
+  /** Puts a wish on disk, once for each key. `prepare` says what is asked for, or throws why it cannot be had. */
+  async #once(
+    keyed: KeyedWish,
+    key: string | undefined,
+    prepare: () => Promise<Omit<RunRequest, "version" | "runId" | "requestedAt">>,
+  ): Promise<AcceptedRun> {
+    const { user, twin } = keyed;
+    const folder = join(this.#deps.data.requests, user);
+    const accepted = await this.#serial.run(user, async () => {
+      const known = key === undefined ? undefined : await this.#keys.find(keyed, key);
+      if (known && (await this.#deps.runs.get(user, twin, known.runId))) return known;
+      const wish = await prepare();
       // The runner takes away what has ended; what is here waits or runs.
       const waiting = (await listFolder(folder)).filter((name) => name.endsWith(".json")).length;
       if (waiting >= maxWaitingRequests) {
         throw new ActionNeededError(
           "REQUESTS_TOO_MANY",
-          `${wish.user} has ${waiting} runs waiting; no more than ${maxWaitingRequests} are accepted`,
+          `${user} has ${waiting} runs waiting; no more than ${maxWaitingRequests} are accepted`,
           { hint: "wait for some to end, or cancel some" },
         );
       }
-      const runId = newRunId(Date.now());
+      // A key that is kept without a request: a crash came between the two.
+      const runId = known?.runId ?? newRunId(Date.now());
+      const { operation } = wish;
+      if (key !== undefined && !known) await this.#keys.keep(keyed, key, { runId, operation });
       const request: RunRequest = { version: 1, runId, requestedAt: new Date().toISOString(), ...wish };
       await writeJsonAtomic(join(folder, `${runId}.json`), request);
-      return runId;
+      return { runId, operation };
     });
-    this.#nudge(wish.user);
-    return { id, user: wish.user, twin: wish.twin, operation: wish.operation };
+    this.#nudge(user);
+    return { id: accepted.runId, user, twin, operation: accepted.operation };
   }
 
   /** Not waited for: the request is on disk, and a queue that is away for a while must not delay the answer. */

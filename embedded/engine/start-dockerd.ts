@@ -143,7 +143,11 @@ function notStarted(lines: string[], look: string): ActionNeededError {
     .filter((line) => /level=(error|fatal)|failed|error|not installed/i.test(line))
     .slice(-3);
   const words = (telling.length > 0 ? telling : lines.slice(-3)).join("; ").slice(0, 600);
-  return new ActionNeededError("ENGINE_NOT_STARTED", `the Docker engine did not start: ${words}`, {
-    hint: look,
-  });
+  return new ActionNeededError(
+    "ENGINE_NOT_STARTED",
+    `the Docker engine did not start: ${words || "it said nothing"}`,
+    {
+      hint: look,
+    },
+  );
 }

@@ -1,16 +1,23 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { readJson, writeJsonAtomic } from "#core/atomic-file";
+import { writeJsonAtomic } from "#core/atomic-file";
 import type { DataFolder } from "#core/data-folder";
+import { type OnSetAside, readOrSetAside } from "#core/read-or-set-aside";
+import { checkMemories } from "#planning/check-memory";
 import { emptyMemory, type TwinMemory } from "#planning/memory";
 
-/** The runner's memory of one user's twins, on disk before anything that relies on it is done. */
+/**
+ * The runner's memory of one user's twins, on disk before anything that relies on it is done. One that cannot be understood is set
+ * aside: runs that go on are recalled from their containers and manifests, the rest is tried anew.
+ */
 export class MemoryStore {
   readonly #data: DataFolder;
+  readonly #onSetAside: OnSetAside;
   readonly #cache = new Map<string, Map<string, TwinMemory>>();
 
-  constructor(data: DataFolder) {
+  constructor(data: DataFolder, onSetAside: OnSetAside) {
     this.#data = data;
+    this.#onSetAside = onSetAside;
   }
 
   async twins(user: string): Promise<string[]> {
@@ -39,7 +46,8 @@ export class MemoryStore {
   async #load(user: string): Promise<Map<string, TwinMemory>> {
     const cached = this.#cache.get(user);
     if (cached) return cached;
-    const found = (await readJson(this.#path(user))) as Record<string, TwinMemory> | undefined;
+    const options = { check: checkMemories, onSetAside: this.#onSetAside };
+    const found = await readOrSetAside(this.#path(user), options);
     const memories = new Map(Object.entries(found ?? {}));
     this.#cache.set(user, memories);
     return memories;

@@ -1,6 +1,7 @@
 import { join } from "node:path";
-import { readJson, writeJsonAtomic } from "#core/atomic-file";
+import { writeJsonAtomic } from "#core/atomic-file";
 import type { DataFolder } from "#core/data-folder";
+import { type OnSetAside, readOrSetAside } from "#core/read-or-set-aside";
 import type { Status } from "#planning/status";
 import type { PinnedSnapshot } from "#schemas/desired-state";
 import { checkObservedState } from "#schemas/documents/check-documents";
@@ -16,12 +17,14 @@ export class PublishedStates {
     this.#data = data;
   }
 
-  static async open(data: DataFolder): Promise<PublishedStates> {
+  /** What cannot be understood on disk is set aside: it is observed again. */
+  static async open(data: DataFolder, onSetAside: OnSetAside): Promise<PublishedStates> {
     const published = new PublishedStates(data);
     for (const name of await listFolder(data.observed)) {
       if (!name.endsWith(".json")) continue;
-      const state = checkObservedState(await readJson(join(data.observed, name)));
-      published.#states.set(state.user, state);
+      const path = join(data.observed, name);
+      const state = await readOrSetAside(path, { check: checkObservedState, onSetAside });
+      if (state) published.#states.set(state.user, state);
     }
     return published;
   }

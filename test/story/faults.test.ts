@@ -6,8 +6,9 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { messageOf } from "#core/errors";
 import { startRedis } from "#embedded/redis/start-redis";
+import type { Clone } from "./clone.ts";
 import { type Fault, FaultyProxy } from "./faulty-proxy.ts";
-import { type Clone, Platform, until } from "./platform.ts";
+import { Platform, until } from "./platform.ts";
 import { goesLive, writeTwin } from "./twin-files.ts";
 
 const run = promisify(execFile);

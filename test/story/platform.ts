@@ -1,8 +1,8 @@
 import { execFile, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { chmod, cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import {
@@ -14,10 +14,10 @@ import {
   runnerEnvironment,
 } from "#cli/up/child-environments";
 import { access, ForgeAdmin } from "#cli/up/forge-admin";
-import { loadSecrets } from "#cli/up/secrets";
 import { packageRoot } from "#core/package-root";
-import { freePort } from "#embedded/processes/free-port";
-import { type RunningRedis, startRedis } from "#embedded/redis/start-redis";
+import type { RunningRedis } from "#embedded/redis/start-redis";
+import { freshSettings } from "../fixtures/fresh-settings.ts";
+import { Clone } from "./clone.ts";
 
 const run = promisify(execFile);
 const upDeadlineMs = 60_000;
@@ -67,18 +67,8 @@ export class Platform {
   /** `dataFolder`: on a file system of the test's own, say; a fresh folder otherwise. */
   static async start(options: { users: readonly string[]; dataFolder?: string }): Promise<Platform> {
     const folder = options.dataFolder ?? (await mkdtemp(join(tmpdir(), "dtaas-story-")));
-    const secrets = await loadSecrets(folder);
-    const ports = { http: await freePort(), forge: await freePort(), metrics: await freePort() };
-    const redis = await startRedis({ folder: join(folder, "redis"), password: secrets.redisPassword });
-    const settings: ChildSettings = {
-      dataFolder: folder,
-      redisUrl: redis.url,
-      dockerHost: process.env["DOCKER_HOST"],
-      logLevel: "info",
-      secrets,
-      ports,
-      environment: process.env,
-    };
+    const { settings, redis } = await freshSettings(folder);
+    const { secrets, ports } = settings;
     const forge = await startProcess(folder, "forge", "embedded/forge/main.js", forgeEnvironment(settings));
     const platform = new Platform(settings, redis, forge, options.users);
     try {
@@ -163,14 +153,10 @@ export class Platform {
     await rm(this.settings.dataFolder, { recursive: true, force: true });
   }
 
-  /** A clone of a user's repository, made by git as the user would. */
-  async clone(user: string): Promise<Clone> {
-    const folder = await mkdtemp(join(tmpdir(), `dtaas-clone-${user}-`));
-    const url = new URL(`${this.forgeUrl}/dtaas/${user}.git`);
-    url.username = user;
-    url.password = this.token(user);
-    await run("git", ["clone", "-q", url.href, folder]);
-    return new Clone(folder, user);
+  /** A clone of a user's repository, or of a shared one as somebody who may push there. */
+  async clone(project: string, user = project): Promise<Clone> {
+    const url = `${this.forgeUrl}/dtaas/${project}.git`;
+    return await Clone.of({ url, user, password: this.token(user) });
   }
 
   async api(
@@ -325,52 +311,6 @@ export class Platform {
     await clone.git("remote", "add", "origin", url.href);
     await clone.push("feat: add the examples");
     await rm(folder, { recursive: true, force: true });
-  }
-}
-
-/** A work tree of a user. */
-export class Clone {
-  readonly folder: string;
-  readonly #user: string;
-
-  constructor(folder: string, user: string) {
-    this.folder = folder;
-    this.#user = user;
-  }
-
-  async git(...words: string[]): Promise<string> {
-    const identity = ["-c", `user.name=${this.#user}`, "-c", `user.email=${this.#user}@example.org`];
-    const { stdout } = await run("git", [...identity, ...words], { cwd: this.folder });
-    return stdout.trim();
-  }
-
-  async write(path: string, content: string, mode = 0o644): Promise<void> {
-    const file = join(this.folder, path);
-    await mkdir(dirname(file), { recursive: true });
-    await writeFile(file, content);
-    await chmod(file, mode);
-  }
-
-  async read(path: string): Promise<string> {
-    return await readFile(join(this.folder, path), "utf8");
-  }
-
-  async copyTwin(from: string, name: string): Promise<void> {
-    await cp(join(packageRoot, "examples", from), join(this.folder, "digital_twins", name), {
-      recursive: true,
-    });
-  }
-
-  async remove(path: string): Promise<void> {
-    await rm(join(this.folder, path), { recursive: true });
-  }
-
-  /** Commits everything and pushes; the new head. */
-  async push(message: string): Promise<string> {
-    await this.git("add", "-A");
-    await this.git("commit", "-q", "-m", message);
-    await this.git("push", "-q", "origin", "HEAD:main");
-    return await this.git("rev-parse", "HEAD");
   }
 }
 

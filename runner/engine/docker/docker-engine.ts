@@ -54,6 +54,7 @@ export function createDockerEngine(options: DockerEngineOptions): Engine {
   const layers = dockerLayers(docker, installation, {
     folder: dataFolder.layers,
     overlayWorks: once(tryOverlay),
+    image: () => images.base(),
   });
   const closed = new AbortController();
   const events = dockerEvents(docker, installation);

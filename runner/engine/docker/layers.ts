@@ -7,6 +7,7 @@ import type { Layers } from "../engine.ts";
 import type { LayerMount } from "./container-config.ts";
 import { asking, askingUnless } from "./engine-error.ts";
 import { engineName, installationLabel, labelFilter, layerLabel } from "./labels.ts";
+import { removeByEngine } from "./remove-by-engine.ts";
 
 const workspaceUid = 1000;
 const goingPrefix = ".going-"; // a layer being removed; not listed, finished at the next removal of it
@@ -23,7 +24,16 @@ export interface DockerLayers extends Layers {
 export function dockerLayers(
   docker: Docker,
   installation: string,
-  { folder, overlayWorks }: { folder: string; overlayWorks: () => Promise<boolean> },
+  {
+    folder,
+    overlayWorks,
+    image,
+  }: {
+    folder: string;
+    overlayWorks: () => Promise<boolean>;
+    /** Id of any image that has `rm`. */
+    image: () => Promise<string>;
+  },
 ): DockerLayers {
   refuseFolder(folder);
   const serial = new SerialByKey();
@@ -83,10 +93,11 @@ export function dockerLayers(
     remove(id) {
       return serial.run(id, async () => {
         await removeVolume(id);
-        const going = join(folder, `${goingPrefix}${checked(id)}`);
-        await rm(going, { recursive: true, force: true });
-        if (await isThere(at(id))) await rename(at(id), going);
-        await rm(going, { recursive: true, force: true });
+        const name = `${goingPrefix}${checked(id)}`;
+        const removeGoing = () => removeByEngine(docker, { installation, folder, name, image });
+        await removeGoing();
+        if (await isThere(at(id))) await rename(at(id), join(folder, name));
+        await removeGoing();
       });
     },
 

@@ -1,0 +1,20 @@
+import { ActionNeededError } from "#core/errors";
+import { checkLinks, checkListing, type TreeProblem } from "./check-listing.ts";
+import type { GitReader } from "./git-reader.ts";
+
+/** `ActionNeededError("TREE_REFUSED")`, with the path at fault, for a tree that may not be checked out. Reads nothing. */
+export function checkTree(reader: Pick<GitReader, "entries" | "linkTargets">): void {
+  refuseIfAny(checkListing(reader.entries));
+  refuseIfAny(checkLinks(reader.entries, reader.linkTargets));
+}
+
+function refuseIfAny(problems: TreeProblem[]): void {
+  const first = problems[0];
+  if (first === undefined) return;
+  const more = problems.length > 1 ? ` (and ${problems.length - 1} more like this)` : "";
+  const name = first.path === "" ? "" : `${JSON.stringify(first.path)}: `;
+  throw new ActionNeededError("TREE_REFUSED", `${name}${first.message}${more}`, {
+    where: first.path === "" ? {} : { file: first.path },
+    hint: first.hint,
+  });
+}
