@@ -2,10 +2,15 @@ import { ActionNeededError } from "#core/errors";
 import { checkLinks, checkListing, type TreeProblem } from "./check-listing.ts";
 import type { GitReader } from "./git-reader.ts";
 
+// A listing never changes, and one of a shared repository is looked at for every user.
+const harmless = new WeakSet<object>();
+
 /** `ActionNeededError("TREE_REFUSED")`, with the path at fault, for a tree that may not be checked out. Reads nothing. */
 export function checkTree(reader: Pick<GitReader, "entries" | "linkTargets">): void {
+  if (harmless.has(reader)) return;
   refuseIfAny(checkListing(reader.entries));
   refuseIfAny(checkLinks(reader.entries, reader.linkTargets));
+  harmless.add(reader);
 }
 
 function refuseIfAny(problems: TreeProblem[]): void {
