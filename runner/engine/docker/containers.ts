@@ -2,10 +2,11 @@ import type Docker from "dockerode";
 import pLimit from "p-limit";
 import { ActionNeededError, messageOf, TryLaterError } from "#core/errors";
 import { sameLabels } from "../container-labels.ts";
-import type { Container, ContainerSpec, Containers } from "../engine.ts";
+import type { Container, ContainerSpec, Containers, LayerRef } from "../engine.ts";
 import { configFingerprint } from "./config-fingerprint.ts";
 import { containerConfig, type LayerMount } from "./container-config.ts";
 import { asking, askingUnless, statusOf, toEngineError } from "./engine-error.ts";
+import type { InspectedContainers } from "./inspected.ts";
 import {
   configLabel,
   engineName,
@@ -31,7 +32,8 @@ export type ContainerLifecycle = Pick<Containers, "create" | "start" | "stop" | 
 export function dockerContainers(
   docker: Docker,
   installation: string,
-  layerMount: (layerId: string) => Promise<LayerMount>,
+  layerMount: (layer: LayerRef) => Promise<LayerMount>,
+  inspected: InspectedContainers,
 ): ContainerLifecycle {
   async function existing(spec: ContainerSpec): Promise<{ id: string } | undefined> {
     const name = engineName(installation, spec.name);
@@ -68,9 +70,20 @@ export function dockerContainers(
     return true;
   }
 
+  async function look(summary: Docker.ContainerInfo): Promise<Container | undefined> {
+    const keep = inspected.begin(summary);
+    const found = await askingUnless([404], "listing containers", () =>
+      docker.getContainer(summary.Id).inspect(),
+    );
+    if (!found) return undefined;
+    const container = toContainer(found);
+    keep(container);
+    return container;
+  }
+
   return {
     async create(spec, signal) {
-      const options = containerConfig(spec, { installation, layerMount: await layerMount(spec.layer.id) });
+      const options = containerConfig(spec, { installation, layerMount: await layerMount(spec.layer) });
       // A taken name whose owner cannot be seen is being made or removed at this moment: soon it is one or the other.
       const deadline = Date.now() + nameDeadlineMs;
       while (Date.now() < deadline) {
@@ -142,15 +155,12 @@ export function dockerContainers(
       const found = await asking("listing containers", () => docker.listContainers({ all: true, filters }));
       const limit = pLimit(inspectsAtOnce);
       const containers = await Promise.all(
-        found.map(({ Id, State, Labels }) =>
-          limit(() =>
-            State === "removing" || Labels[runLabel] === undefined
-              ? undefined
-              : askingUnless([404], "listing containers", () => docker.getContainer(Id).inspect()),
-          ),
-        ),
+        found.map((summary) => {
+          if (summary.State === "removing" || summary.Labels[runLabel] === undefined) return undefined;
+          return inspected.get(summary) ?? limit(() => look(summary));
+        }),
       );
-      return containers.flatMap((inspected) => (inspected ? [toContainer(inspected)] : []));
+      return containers.flatMap((container) => container ?? []);
     },
   };
 }
