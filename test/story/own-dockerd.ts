@@ -41,6 +41,9 @@ export async function startOwnDockerd(): Promise<OwnDockerd> {
     engine,
     dockerHost,
     pidFile: join(folder, "engine", "dockerd.pid"),
-    remove: () => rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 }),
+    remove: async () => {
+      await run("umount", ["-l", `${folder}/data`]).catch(() => undefined); // left behind by one that was killed
+      await rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+    },
   };
 }

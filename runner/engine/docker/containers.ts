@@ -19,6 +19,7 @@ import {
 } from "./labels.ts";
 
 const inspectsAtOnce = 8; // the engine answers one in about a millisecond; more at once only queue there
+const listDeadlineMs = 30_000; // an engine under load answers in well under a second, a frozen one never
 const killDeadlineMs = 30_000; // beyond the grace period, for a process the kernel does not let go
 const removeDeadlineMs = 60_000;
 const nameDeadlineMs = 10_000;
@@ -68,6 +69,21 @@ export function dockerContainers(
       await new Promise((resolve) => setTimeout(resolve, pollMs));
     }
     return true;
+  }
+
+  async function listed(filters: string): Promise<Docker.ContainerInfo[]> {
+    const abortSignal = AbortSignal.timeout(listDeadlineMs);
+    try {
+      return await asking("listing containers", () =>
+        docker.listContainers({ all: true, filters, abortSignal } as Docker.ContainerListOptions),
+      );
+    } catch (error) {
+      if (!abortSignal.aborted) throw error;
+      throw new TryLaterError(`the engine does not answer within ${listDeadlineMs / 1_000} s`, {
+        retryAfterMs: 2_000,
+        cause: error,
+      });
+    }
   }
 
   async function look(summary: Docker.ContainerInfo): Promise<Container | undefined> {
@@ -152,7 +168,7 @@ export function dockerContainers(
 
     async list(user) {
       const filters = labelFilter(installation, user === undefined ? {} : { [userLabel]: user });
-      const found = await asking("listing containers", () => docker.listContainers({ all: true, filters }));
+      const found = await listed(filters);
       const limit = pLimit(inspectsAtOnce);
       const containers = await Promise.all(
         found.map((summary) => {
