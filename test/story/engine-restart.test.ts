@@ -6,8 +6,9 @@ import { keeper } from "#cli/up/keeper";
 import { Stops } from "#cli/up/stops";
 import { Terminal } from "#cli/up/terminal";
 import type { StartedEngine } from "#embedded/engine/start-dockerd";
+import type { Clone } from "./clone.ts";
 import { type OwnDockerd, startOwnDockerd } from "./own-dockerd.ts";
-import { type Clone, Platform, until } from "./platform.ts";
+import { Platform, until } from "./platform.ts";
 import { writeTwin } from "./twin-files.ts";
 
 const names = ["mill", "press", "pump"];

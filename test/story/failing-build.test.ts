@@ -2,7 +2,8 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readJson, writeJsonAtomic } from "#core/atomic-file";
-import { type Clone, Platform, until } from "./platform.ts";
+import type { Clone } from "./clone.ts";
+import { Platform, until } from "./platform.ts";
 import { goesLive, runningSpec, writeTwin } from "./twin-files.ts";
 
 const missing = "no-such-package-anywhere";
