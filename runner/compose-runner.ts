@@ -8,8 +8,10 @@ import type { RunnerMetrics } from "./metrics.ts";
 import { LogCollector } from "./runs/collect-log.ts";
 import { RunStore } from "./runs/run-store.ts";
 import { DesiredStore } from "./twins/desired-store.ts";
+import { EngineOutage } from "./twins/engine-outage.ts";
 import { HealthMonitor } from "./twins/health-monitor.ts";
 import { ImageShelf, type RenderWorkspace } from "./twins/image-shelf.ts";
+import { KnownLayers } from "./twins/known-layers.ts";
 import { MemoryStore } from "./twins/memory-store.ts";
 import { PublishedStates } from "./twins/published-states.ts";
 import type { Runner } from "./twins/runner.ts";
@@ -51,8 +53,12 @@ export async function composeRunner(
     logs: new LogCollector(engine.containers, logger, redactSecrets),
     health: new HealthMonitor(engine.containers, wishes.nudge),
     images: new ImageShelf(engine.images, data, parts.render),
+    layers: new KnownLayers(engine.layers),
     published: await PublishedStates.open(data, onSetAside),
+    outage: new EngineOutage(),
     stopping: new Set(),
+    starting: new Set(),
+    seen: new Map(),
     ...wishes,
   };
 }

@@ -14,6 +14,7 @@ const stateOfPhase: Record<Phase, CommitStatus["state"]> = {
   starting: "running",
   restarting: "running",
   stopping: "running",
+  unknown: "running",
   live: "success",
   completed: "success",
   ready: "success",

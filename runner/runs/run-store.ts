@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { readJson, writeJsonAtomic } from "#core/atomic-file";
+import { readJson, writeJsonAtomic, writeJsonUnflushed } from "#core/atomic-file";
 import { type DataFolder, runFolder } from "#core/data-folder";
 import { ActionNeededError, isSystemError } from "#core/errors";
 import { type OnSetAside, readOrSetAside } from "#core/read-or-set-aside";
@@ -40,11 +40,13 @@ export class RunStore {
     return runFolder(this.#data, run.user, run.twin, run.runId);
   }
 
-  /** Keeps the one that is there. */
+  /** Keeps the one that is there. On disk when this resolves if somebody asked for the run; else soon. */
   async writeManifest(manifest: RunManifest): Promise<RunManifest> {
     const before = await this.manifest({ ...manifest, runId: manifest.id });
     if (before !== undefined) return before;
-    await writeJsonAtomic(join(this.folder({ ...manifest, runId: manifest.id }), "manifest.json"), manifest);
+    const path = join(this.folder({ ...manifest, runId: manifest.id }), "manifest.json");
+    if (manifest.requestedBy === undefined) writeJsonUnflushed(path, manifest);
+    else await writeJsonAtomic(path, manifest);
     return manifest;
   }
 

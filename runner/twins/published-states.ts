@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { writeJsonAtomic } from "#core/atomic-file";
+import { writeJsonUnflushed } from "#core/atomic-file";
 import type { DataFolder } from "#core/data-folder";
 import { type OnSetAside, readOrSetAside } from "#core/read-or-set-aside";
 import type { Status } from "#planning/status";
@@ -45,12 +45,12 @@ export class PublishedStates {
   }
 
   /** Returns the twins, `user/twin`, that have become ready, and whether anything was new. */
-  async publish(
+  publish(
     user: string,
     generation: number,
     statuses: ReadonlyMap<string, Status>,
     needs: readonly PinnedSnapshot[],
-  ): Promise<{ isNew: boolean; nowReady: Set<string> }> {
+  ): { isNew: boolean; nowReady: Set<string> } {
     const before = this.#states.get(user);
     const now = new Date().toISOString();
     const twins = [...statuses].map(([name, status]) => observedTwin(name, status, before, now));
@@ -62,7 +62,7 @@ export class PublishedStates {
       twins.map(({ name }) => `${user}/${name}`).filter((name) => this.isReady(name)),
     );
     const state: ObservedState = { version: 1, user, generation, observedAt: now, twins, needs: [...needs] };
-    await writeJsonAtomic(join(this.#data.observed, `${user}.json`), state);
+    writeJsonUnflushed(join(this.#data.observed, `${user}.json`), state);
     this.#states.set(user, state);
     const nowReady = twins
       .map(({ name }) => `${user}/${name}`)

@@ -93,6 +93,22 @@ describe("Redis goes away", () => {
     ]);
   });
 
+  test("frozen: a twin that dies is kept up all the same", async () => {
+    const before = await platform.twin("user1", "good");
+    process.kill(platform.redis.pid, "SIGSTOP");
+    try {
+      await saysFails(platform, "redis");
+      await platform.docker("kill", before?.containerId ?? "");
+      await until("another container runs", async () => {
+        const running = (await platform.containers()).filter(({ state }) => state === "running");
+        return (running.length === 1 && running[0]?.id !== before?.containerId) || JSON.stringify(running);
+      });
+    } finally {
+      process.kill(platform.redis.pid, "SIGCONT");
+    }
+    await isReady(platform);
+  });
+
   test("killed with all it knew: what was pushed and asked for meanwhile is done when another one is up", async () => {
     const since = new Date();
     await platform.redis.kill();

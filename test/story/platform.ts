@@ -64,10 +64,15 @@ export class Platform {
     this.users = users;
   }
 
-  /** `dataFolder`: on a file system of the test's own, say; a fresh folder otherwise. */
-  static async start(options: { users: readonly string[]; dataFolder?: string }): Promise<Platform> {
+  /** `dataFolder`: on a file system of the test's own, say; a fresh folder otherwise. `dockerHost`: an engine of its own. */
+  static async start(options: {
+    users: readonly string[];
+    dataFolder?: string;
+    dockerHost?: string;
+  }): Promise<Platform> {
     const folder = options.dataFolder ?? (await mkdtemp(join(tmpdir(), "dtaas-story-")));
     const { settings, redis } = await freshSettings(folder);
+    if (options.dockerHost !== undefined) settings.dockerHost = options.dockerHost;
     const { secrets, ports } = settings;
     const forge = await startProcess(folder, "forge", "embedded/forge/main.js", forgeEnvironment(settings));
     const platform = new Platform(settings, redis, forge, options.users);
@@ -147,8 +152,8 @@ export class Platform {
         ["network", "rm"],
       ],
     ] as const) {
-      const { stdout } = await run("docker", [...kind, "--filter", filter]);
-      for (const id of stdout.split("\n").filter(Boolean)) await run("docker", [...remove, id]);
+      const { stdout } = await this.docker(...kind, "--filter", filter);
+      for (const id of stdout.split("\n").filter(Boolean)) await this.docker(...remove, id);
     }
     await rm(this.settings.dataFolder, { recursive: true, force: true });
   }
@@ -204,15 +209,7 @@ export class Platform {
   async containers(): Promise<{ id: string; name: string; state: string }[]> {
     const filter = `label=dtaas.installation=${this.settings.secrets.installation}`;
     const format = "{{.ID}} {{.Names}} {{.State}}";
-    const { stdout } = await run("docker", [
-      "ps",
-      "-a",
-      "--no-trunc",
-      "--filter",
-      filter,
-      "--format",
-      format,
-    ]);
+    const { stdout } = await this.docker("ps", "-a", "--no-trunc", "--filter", filter, "--format", format);
     return stdout
       .split("\n")
       .filter(Boolean)
@@ -235,11 +232,8 @@ export class Platform {
       (filter) => ["--filter", filter],
     );
     const times = ["--since", (since.getTime() / 1000).toFixed(3), "--until", (Date.now() / 1000).toFixed(3)];
-    const { stdout } = await run(
-      "docker",
-      ["events", ...times, ...filters, "--format", "{{json .Actor.Attributes}}"],
-      { maxBuffer: 64 * 1024 * 1024 },
-    );
+    const format = ["--format", "{{json .Actor.Attributes}}"];
+    const { stdout } = await this.docker("events", ...times, ...filters, ...format);
     const found = new Map<string, { twin: string; operation: string; starts: number }>();
     for (const line of stdout.split("\n").filter(Boolean)) {
       const attributes = JSON.parse(line) as Record<string, string>;
@@ -253,6 +247,13 @@ export class Platform {
       });
     }
     return found;
+  }
+
+  /** The `docker` command, on the engine of this platform. */
+  async docker(...words: string[]): Promise<{ stdout: string }> {
+    const { dockerHost } = this.settings;
+    const env = { ...process.env, ...(dockerHost === undefined ? {} : { DOCKER_HOST: dockerHost }) };
+    return await run("docker", words, { env, maxBuffer: 64 * 1024 * 1024 });
   }
 
   /** The `dtaas` command, as the user types it. */

@@ -179,6 +179,22 @@ else {
     expect((await twins.run("ls", { layer })).lines).toEqual(["folder", "moved"]);
   });
 
+  test("whatever runs beside a twin reaches the twin by its name, and the twin itself by the same name", async () => {
+    const name = "lookup-pump";
+    const script = "getent ahostsv4 lookup-pump | head -n 1 | cut -d ' ' -f 1; sleep infinity";
+    const id = await twins.start(script, { twin: name });
+    const address = (await twins.engine.containers.endpoint(id, 80))?.host ?? "";
+    await twins.printed(id, address);
+    const labels = {
+      ...{ user: "user1", twin: name, operation: "check", run: "lookup-check", key: "key" },
+      ...{ source: "source", revision: "a".repeat(40), attempt: "1" },
+    };
+    const { lines } = await twins.run("getent ahostsv4 lookup-pump | head -n 1 | cut -d ' ' -f 1", {
+      labels,
+    });
+    expect(lines).toEqual([address]);
+  });
+
   test("where overlays do not work a layer is a copy that behaves the same", async () => {
     const folder = join(installation.folder, "copies");
     const layers = dockerLayers(docker, installation.id, {
@@ -190,7 +206,7 @@ else {
     await mkdir(join(lower, "data"), { recursive: true });
     await writeFile(join(lower, "data/run"), "#!/bin/sh\n", { mode: 0o777 });
     await layers.ensure("copied", lower);
-    const mount = await layers.mountOf("copied");
+    const mount = await layers.mountOf({ id: "copied" });
     const copy = "folder" in mount ? mount.folder : "";
     expect((await stat(join(copy, "data"))).uid).toBe(1000);
     expect((await stat(join(copy, "data/run"))).mode & 0o111).not.toBe(0);
