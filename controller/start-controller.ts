@@ -18,6 +18,7 @@ import { createApp } from "./http/create-app.ts";
 import { webhookRoute } from "./http/webhook-route.ts";
 import { Deliveries } from "./intake/deliveries.ts";
 import { projectSecret } from "./intake/project-secret.ts";
+import { Library } from "./library/library.ts";
 import { controllerMetrics } from "./metrics.ts";
 import { storedDocuments } from "./reading/stored-documents.ts";
 import { DesiredDocuments } from "./reconcile/desired-documents.ts";
@@ -233,6 +234,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     },
     nudgeUser: async (user) => users.nudge(user, { user }),
     deliveries,
+    library: new Library({ forge, mirrors, tracked }),
     plan: async (user) => planView(user, desired.get(user), await documents.observed(user), Date.now()),
     queueLengths: async () => {
       const lengths = [projects.queue, users.queue, observedNudges.queue].map(async (queue) => {

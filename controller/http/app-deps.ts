@@ -3,6 +3,7 @@ import type { DataFolder } from "#core/data-folder";
 import type { Logger } from "#core/logger";
 import type { DeliveryView, PlanView, QueueLength } from "#schemas/api";
 import type { Forge } from "../forge/forge.ts";
+import type { Library } from "../library/library.ts";
 import type { ControllerMetrics } from "../metrics.ts";
 import type { ReadHeadFile } from "../requests/change-state.ts";
 
@@ -25,6 +26,7 @@ export interface AppDeps {
   readHeadFile: ReadHeadFile;
   nudgeUser: (user: string) => Promise<void>;
   deliveries: DeliveryBook;
+  library: Library;
   plan: (user: string) => Promise<PlanView>;
   /** By queue name. */
   queueLengths: () => Promise<Record<string, QueueLength>>;

@@ -1,3 +1,4 @@
+import { libraryPaths, librarySchemas } from "./openapi-library.ts";
 import { itemsOf, ref, schemas } from "./openapi-schemas.ts";
 
 interface Operation {
@@ -63,7 +64,7 @@ function operation(
     tags: [tag],
     ...more,
     ...(parameters.length === 0 ? {} : { parameters }),
-    responses: { ...more.responses, ...(more.requestBody ? bodyAnswers : {}), ...answersToAll },
+    responses: { ...answersToAll, ...(more.requestBody ? bodyAnswers : {}), ...more.responses },
   };
 }
 
@@ -72,6 +73,7 @@ const runs = `${twin}/runs`;
 const run = `${runs}/{id}`;
 
 const paths: Record<string, Record<string, Operation>> = {
+  ...libraryPaths({ operation, json, problem, query }),
   "/openapi.json": {
     get: {
       summary: "This document.",
@@ -260,7 +262,7 @@ export function openApiDocument(version: string) {
         bearer: { type: "http", scheme: "bearer", description: "A personal access token of the Git host." },
         privateToken: { type: "apiKey", in: "header", name: "PRIVATE-TOKEN" },
       },
-      schemas,
+      schemas: { ...schemas, ...librarySchemas },
     },
   };
 }
