@@ -2,6 +2,7 @@ import { Command, CommanderError } from "commander";
 import type { CliIo } from "./cli-io.ts";
 import { deliveryCommand } from "./delivery/delivery-command.ts";
 import { exitCodes } from "./exit-codes.ts";
+import { libraryCommand } from "./library/library-command.ts";
 import { painter } from "./output/paint.ts";
 import { printError } from "./output/print-error.ts";
 import { planCommand } from "./plan/plan-command.ts";
@@ -33,6 +34,7 @@ export async function runCli(
     .addCommand(validateCommand(io, end))
     .addCommand(planCommand(io))
     .addCommand(twinCommand(io, end))
+    .addCommand(libraryCommand(io))
     .addCommand(deliveryCommand(io));
   prepare(program, io);
   try {
