@@ -4,8 +4,8 @@ import { type Pack, pack } from "tar-stream";
 import { ZipFile } from "yazl";
 import { ActionNeededError } from "#core/errors";
 import { followLinks } from "../assets/follow-links.ts";
-import type { GitReader } from "../assets/git-reader.ts";
 import type { GitEntry } from "../assets/git-entry.ts";
+import type { GitReader } from "../assets/git-reader.ts";
 
 export const archiveFormats = ["tar", "tar.gz", "zip"] as const;
 export type ArchiveFormat = (typeof archiveFormats)[number];

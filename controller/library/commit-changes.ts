@@ -1,12 +1,12 @@
 import { ActionNeededError } from "#core/errors";
 import type { SerialByKey } from "#core/serial-by-key";
 import type { LibraryChange } from "#schemas/library";
+import { GitReader } from "../assets/git-reader.ts";
 import type { Mirrors } from "../assets/mirrors.ts";
 import type { FileAction, Forge, ForgeProject } from "../forge/forge.ts";
 import { lastCommits } from "./last-commits.ts";
 import { type Change, type ListedTree, type PlannedAction, planChanges } from "./plan-changes.ts";
 import type { Repositories } from "./repositories.ts";
-import type { Revisions } from "./revisions.ts";
 
 const maxAttempts = 3; // pushes that may come between looking and committing
 
@@ -14,7 +14,6 @@ export interface CommitDeps {
   forge: Pick<Forge, "commit" | "project">;
   mirrors: Mirrors;
   repositories: Repositories;
-  revisions: Revisions;
   serial: SerialByKey;
 }
 
@@ -44,10 +43,10 @@ export function commitChanges(
   project: ForgeProject,
   wish: CommitWish,
 ): Promise<LibraryChange> {
-  const { repositories, revisions } = deps;
+  const { repositories, mirrors } = deps;
   return deps.serial.run(project.path, async () => {
     const treeAt = (commit: string | undefined) =>
-      commit === undefined ? nothing : revisions.open(project.id, commit);
+      commit === undefined ? nothing : GitReader.open(mirrors, project.id, commit);
     let headCommit = await repositories.fetch(project);
     let base = wish.baseCommit === undefined ? undefined : await treeAt(wish.baseCommit);
     for (let attempt = 1; ; attempt += 1) {

@@ -2,7 +2,7 @@ import pLimit from "p-limit";
 import { ActionNeededError, TryLaterError } from "#core/errors";
 import { SerialByKey } from "#core/serial-by-key";
 import type { LibraryChange, LibraryHit } from "#schemas/library";
-import type { GitReader } from "../assets/git-reader.ts";
+import { GitReader } from "../assets/git-reader.ts";
 import type { Mirrors } from "../assets/mirrors.ts";
 import type { Forge } from "../forge/forge.ts";
 import type { AssetKind } from "./asset-kinds.ts";
@@ -10,7 +10,6 @@ import type { Catalogue } from "./catalogue.ts";
 import { Catalogues } from "./catalogues.ts";
 import { type CommitWish, commitChanges } from "./commit-changes.ts";
 import { type LibraryRepository, Repositories, type RepositoriesDeps } from "./repositories.ts";
-import { Revisions } from "./revisions.ts";
 
 const readsAtOnce = 4; // repositories of one search that are read for the first time
 
@@ -26,14 +25,12 @@ export interface LibraryDeps extends RepositoriesDeps {
 export class Library {
   readonly repositories: Repositories;
   readonly #deps: LibraryDeps;
-  readonly #revisions: Revisions;
   readonly #catalogues = new Catalogues();
   readonly #serial = new SerialByKey();
 
   constructor(deps: LibraryDeps) {
     this.#deps = deps;
     this.repositories = new Repositories(deps);
-    this.#revisions = new Revisions(deps.mirrors);
   }
 
   /**
@@ -43,7 +40,7 @@ export class Library {
   async read(repository: LibraryRepository, commit?: string): Promise<GitReader | undefined> {
     const { project } = repository;
     const at = commit ?? (await this.repositories.head(project));
-    return at === undefined ? undefined : await this.#revisions.open(project.id, at);
+    return at === undefined ? undefined : await GitReader.open(this.#deps.mirrors, project.id, at);
   }
 
   async catalogue(reader: GitReader): Promise<Catalogue> {
@@ -83,7 +80,7 @@ export class Library {
   /** Changes files in one commit; see `commitChanges`. */
   change(repository: LibraryRepository, wish: CommitWish): Promise<LibraryChange> {
     const { forge, mirrors } = this.#deps;
-    const deps = { forge, mirrors, repositories: this.repositories, revisions: this.#revisions };
-    return commitChanges({ ...deps, serial: this.#serial }, repository.project, wish);
+    const deps = { forge, mirrors, repositories: this.repositories, serial: this.#serial };
+    return commitChanges(deps, repository.project, wish);
   }
 }
