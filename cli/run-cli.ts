@@ -6,6 +6,7 @@ import { libraryCommand } from "./library/library-command.ts";
 import { painter } from "./output/paint.ts";
 import { printError } from "./output/print-error.ts";
 import { planCommand } from "./plan/plan-command.ts";
+import { remoteCommand } from "./remote/remote-command.ts";
 import { twinCommand } from "./twin/twin-command.ts";
 import { validateCommand } from "./validate/validate-command.ts";
 
@@ -35,6 +36,7 @@ export async function runCli(
     .addCommand(planCommand(io))
     .addCommand(twinCommand(io, end))
     .addCommand(libraryCommand(io))
+    .addCommand(remoteCommand(io, end))
     .addCommand(deliveryCommand(io));
   prepare(program, io);
   try {

@@ -28,6 +28,7 @@ import { planView } from "./reconcile/plan-view.ts";
 import { type ReconcileDeps, reconcileProject } from "./reconcile/reconcile-project.ts";
 import { resync } from "./reconcile/resync.ts";
 import { Tracked } from "./reconcile/tracked.ts";
+import { Remotes } from "./remotes/remotes.ts";
 import { reportStatuses } from "./review/report-statuses.ts";
 
 // Users and projects worked on at the same time; most of the time they wait for the network or the disk.
@@ -218,6 +219,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     const gone = await snapshots.sweep(keep, snapshotGraceMs);
     if (gone.length > 0) logger.info({ snapshots: gone.length }, "unused snapshots removed");
   };
+  const remotes = await Remotes.open({ folder: data.remotes, forge, mirrors, tracked, logger });
   const app = createApp({
     version: parts.version,
     group: config.group,
@@ -234,6 +236,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     },
     nudgeUser: async (user) => users.nudge(user, { user }),
     deliveries,
+    remotes,
     library: new Library({ forge, mirrors, tracked }),
     plan: async (user) => planView(user, desired.get(user), await documents.observed(user), Date.now()),
     queueLengths: async () => {
@@ -266,6 +269,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
   }
   for (const user of desired.unreadable) nudgeProject(`${config.group}/${user}`);
   void lookAtAll();
+  remotes.start();
   const timer = setInterval(() => void lookAtAll(), config.resyncSeconds * 1000);
   const address = server.address();
 
@@ -274,6 +278,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     async close() {
       stopping.abort();
       clearInterval(timer);
+      await remotes.close();
       await new Promise<void>((resolve) => {
         server.close(() => resolve());
         server.closeIdleConnections();

@@ -64,6 +64,8 @@ export const rightsTable: readonly RightsRow[] = [
     says: "read folders and files; what may not be seen is null",
     ...everybody,
   },
+  { route: "GET /users/{user}/remotes", says: "repositories on other hosts", ...members },
+  { route: "POST /users/{user}/remotes/{remote}/sync", says: "pull from or push to one", ...developers },
   { route: "GET /status", says: "state of the platform", ...administrators },
 ];
 

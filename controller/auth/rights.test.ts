@@ -27,6 +27,7 @@ const values: Record<string, string> = {
   twin: "tank",
   path: "models/a.txt",
   repository: "user1",
+  remote: "upstream",
 };
 const bodies: Record<string, unknown> = {
   "PUT /twins/{user}/{twin}/state": { state: "running" },

@@ -5,6 +5,7 @@ import type { DeliveryView, PlanView, QueueLength } from "#schemas/api";
 import type { Forge } from "../forge/forge.ts";
 import type { Library } from "../library/library.ts";
 import type { ControllerMetrics } from "../metrics.ts";
+import type { Remotes } from "../remotes/remotes.ts";
 import type { ReadHeadFile } from "../requests/change-state.ts";
 
 /** Deliveries as the journal remembers them. */
@@ -27,6 +28,7 @@ export interface AppDeps {
   nudgeUser: (user: string) => Promise<void>;
   deliveries: DeliveryBook;
   library: Library;
+  remotes: Pick<Remotes, "list" | "request">;
   plan: (user: string) => Promise<PlanView>;
   /** By queue name. */
   queueLengths: () => Promise<Record<string, QueueLength>>;

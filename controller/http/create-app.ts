@@ -22,6 +22,7 @@ import { logRoute } from "./log-route.ts";
 import { openApiDocument } from "./openapi.ts";
 import { platformRoutes } from "./platform-routes.ts";
 import { addProbeRoutes } from "./probe-routes.ts";
+import { remoteRoutes } from "./remote-routes.ts";
 import { requestLog, requestMetrics } from "./request-log.ts";
 import { runRoutes } from "./run-routes.ts";
 import { twinRoutes } from "./twin-routes.ts";
@@ -103,6 +104,7 @@ export function apiRoutes(
     logRoute({ data, runs, streams }),
     eventRoute({ data, documents, rights, streams }),
     ...libraryRoutes({ library: deps.library, rights, stopping: deps.stopping }),
+    ...remoteRoutes({ remotes: deps.remotes }),
     ...deliveryRoutes({ deliveries: deps.deliveries, documents, runs, rights }),
   ];
 }

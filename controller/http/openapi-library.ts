@@ -3,7 +3,7 @@ import { assetKinds } from "../library/asset-kinds.ts";
 import { itemsOf, record, ref } from "./openapi-schemas.ts";
 
 /** What openapi.ts makes operations with. */
-interface Parts<O> {
+export interface Parts<O> {
   operation(
     path: string,
     tag: string,

@@ -1,4 +1,5 @@
 import { libraryPaths, librarySchemas } from "./openapi-library.ts";
+import { remotePaths, remoteSchemas } from "./openapi-remotes.ts";
 import { itemsOf, ref, schemas } from "./openapi-schemas.ts";
 
 interface Operation {
@@ -74,6 +75,7 @@ const run = `${runs}/{id}`;
 
 const paths: Record<string, Record<string, Operation>> = {
   ...libraryPaths({ operation, json, problem, query }),
+  ...remotePaths({ operation, json, problem, query }),
   "/openapi.json": {
     get: {
       summary: "This document.",
@@ -262,7 +264,7 @@ export function openApiDocument(version: string) {
         bearer: { type: "http", scheme: "bearer", description: "A personal access token of the Git host." },
         privateToken: { type: "apiKey", in: "header", name: "PRIVATE-TOKEN" },
       },
-      schemas: { ...schemas, ...librarySchemas },
+      schemas: { ...schemas, ...librarySchemas, ...remoteSchemas },
     },
   };
 }

@@ -17,6 +17,7 @@ const statusByCode: Readonly<Record<string, number>> = {
   DELIVERY_NOT_FOUND: 404,
   PROJECT_NOT_FOUND: 404,
   FILE_NOT_FOUND: 404,
+  REMOTE_NOT_FOUND: 404,
   NOT_ACCEPTABLE: 406,
   BODY_TOO_SLOW: 408,
   TWIN_REFUSED: 409,
