@@ -219,7 +219,14 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     const gone = await snapshots.sweep(keep, snapshotGraceMs);
     if (gone.length > 0) logger.info({ snapshots: gone.length }, "unused snapshots removed");
   };
-  const remotes = await Remotes.open({ folder: data.remotes, forge, mirrors, tracked, logger });
+  const remotes = await Remotes.open({
+    folder: data.remotes,
+    forge,
+    mirrors,
+    tracked,
+    logger,
+    onMoved: nudgeNews,
+  });
   const app = createApp({
     version: parts.version,
     group: config.group,
@@ -237,7 +244,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     nudgeUser: async (user) => users.nudge(user, { user }),
     deliveries,
     remotes,
-    library: new Library({ forge, mirrors, tracked }),
+    library: new Library({ forge, mirrors, tracked, onMoved: nudgeNews }),
     plan: async (user) => planView(user, desired.get(user), await documents.observed(user), Date.now()),
     queueLengths: async () => {
       const lengths = [projects.queue, users.queue, observedNudges.queue].map(async (queue) => {

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { pipeline } from "node:stream/promises";
 import type { Response } from "express";
-import { ActionNeededError, TryLaterError } from "#core/errors";
+import { ActionNeededError } from "#core/errors";
 import type { Items } from "#schemas/api";
 import type {
   LibraryAsset,
@@ -15,8 +15,9 @@ import type { Rights } from "../auth/rights.ts";
 import { archiveEntries, archiveFormats, packArchive } from "../library/archive.ts";
 import { checkPath } from "../library/check-path.ts";
 import type { Library } from "../library/library.ts";
-import { defaultPerPage, maxPerPage } from "../library/library-limits.ts";
+import { defaultPerPage, maxDownloads, maxPerPage } from "../library/library-limits.ts";
 import type { ApiRoute } from "./api-route.ts";
+import { Gate } from "./gate.ts";
 import {
   commitQuery,
   fileTag,
@@ -31,7 +32,6 @@ import {
 import { badRequest, limitQuery, oneQuery } from "./read-request.ts";
 import { visibleRepositories } from "./visible-repositories.ts";
 
-const maxDownloads = 16; // files and archives sent at the same time; each has a git process
 const downloadDeadlineMs = 30 * 60_000; // two GiB over a slow line
 const maxWordsCharacters = 200;
 const archiveTypes = { tar: "application/x-tar", "tar.gz": "application/gzip", zip: "application/zip" };
@@ -51,22 +51,17 @@ export function libraryReadRoutes(deps: LibraryRouteDeps): ApiRoute[] {
     action: "see" as const,
     resource: async (request: Parameters<typeof projectIn>[1]) => projectIn(library, request),
   };
-  let downloads = 0;
+  const gate = new Gate("downloads", maxDownloads);
   const download = async (response: Response, send: (signal: AbortSignal) => Promise<void>) => {
-    if (downloads >= maxDownloads) {
-      throw new TryLaterError(`${maxDownloads} downloads are under way already`, { retryAfterMs: 5_000 });
-    }
-    downloads += 1;
     response.locals["isStream"] = true;
     const gone = new AbortController();
     response.once("close", () => gone.abort());
     const deadline = AbortSignal.timeout(downloadDeadlineMs);
     try {
-      await send(AbortSignal.any([gone.signal, deadline, deps.stopping]));
+      const signal = AbortSignal.any([gone.signal, deadline, deps.stopping]);
+      await gate.pass(callerOf(response).user.id, () => send(signal));
     } catch (error) {
       if (!gone.signal.aborted) throw error; // otherwise nobody is there to be told
-    } finally {
-      downloads -= 1;
     }
   };
   return [

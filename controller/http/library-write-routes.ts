@@ -6,9 +6,10 @@ import type { Caller } from "../auth/caller.ts";
 import { callerOf } from "../auth/requires.ts";
 import { checkPath } from "../library/check-path.ts";
 import { copyFiles } from "../library/copy-files.ts";
-import { maxChangesBytes, maxMessageCharacters } from "../library/library-limits.ts";
+import { maxChangesBytes, maxMessageCharacters, maxUploads } from "../library/library-limits.ts";
 import type { Change } from "../library/plan-changes.ts";
 import type { ApiRoute } from "./api-route.ts";
+import { Gate } from "./gate.ts";
 import type { LibraryRouteDeps } from "./library-read-routes.ts";
 import {
   checkMatch,
@@ -20,7 +21,7 @@ import {
   repositoryIn,
 } from "./library-request.ts";
 import { badRequest, oneQuery } from "./read-request.ts";
-import { readFileBody, readUpload, UploadGate } from "./read-upload.ts";
+import { drained, readFileBody, readUpload } from "./read-upload.ts";
 
 type Request = Parameters<ApiRoute["handle"]>[0];
 type Response = Parameters<ApiRoute["handle"]>[1];
@@ -29,7 +30,9 @@ type WrittenChange = LibraryChangesDocument["changes"][number];
 /** Everything that changes the library: each request one commit, with the caller's own token. */
 export function libraryWriteRoutes(deps: LibraryRouteDeps): ApiRoute[] {
   const { library } = deps;
-  const gate = new UploadGate();
+  const gate = new Gate("uploads", maxUploads);
+  const upload = (request: Request, response: Response, task: () => Promise<void>) =>
+    drained(request, () => gate.pass(callerOf(response).user.id, task));
   const change = {
     action: "change-files" as const,
     resource: async (request: Request) => projectIn(library, request),
@@ -45,7 +48,7 @@ export function libraryWriteRoutes(deps: LibraryRouteDeps): ApiRoute[] {
       path: "/library/{repository}/files/{path+}",
       body: "own",
       handle: async (request, response) => {
-        await gate.pass(request, async () => {
+        await upload(request, response, async () => {
           const repository = await repositoryIn(library, request);
           const path = pathIn(request);
           const base = commitQuery(request, "base");
@@ -115,7 +118,7 @@ export function libraryWriteRoutes(deps: LibraryRouteDeps): ApiRoute[] {
       path: "/library/{repository}/upload",
       body: "own",
       handle: async (request, response) => {
-        await gate.pass(request, async () => {
+        await upload(request, response, async () => {
           const repository = await repositoryIn(library, request);
           const into = checkPath(oneQuery(request, "into") ?? "");
           const base = commitQuery(request, "base");

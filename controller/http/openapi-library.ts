@@ -166,6 +166,10 @@ export function libraryPaths<O>({
         },
       }),
       put: operation(`${base}/files/{path}`, "library", "Writes one file: the body, whatever its kind.", {
+        requestBody: {
+          required: true,
+          content: { "application/octet-stream": { schema: { ...text, format: "binary" } } },
+        },
         parameters: [
           query("executable", "Its executable bit; kept unless told.", yes),
           seen,

@@ -1,38 +1,22 @@
 import type { Request, Response } from "express";
 import multer from "multer";
-import { ActionNeededError, TryLaterError } from "#core/errors";
+import { ActionNeededError } from "#core/errors";
 import { readBody } from "../intake/read-body.ts";
-import {
-  maxChangedFiles,
-  maxUploadBytes,
-  maxUploadsAtOnce,
-  uploadTimeoutMs,
-} from "../library/library-limits.ts";
+import { maxChangedFiles, maxUploadBytes, uploadTimeoutMs } from "../library/library-limits.ts";
 import { readTar, tooManyFiles, type UploadedFile, uploadTooLarge } from "../library/read-tar.ts";
 import { badRequest } from "./read-request.ts";
 
 const maxFieldBytes = 64 * 1024; // names of executable files
 const maxNameBytes = 2_048;
-const retryAfterMs = 5_000;
 const maxTarBytes = maxUploadBytes + maxChangedFiles * 4_096; // headers and padding of each file
 
-/** Lets a few uploads in at a time: each is held in memory until it is committed. */
-export class UploadGate {
-  #underWay = 0;
-
-  /** `TryLaterError` when too many are under way. What is left of a refused body is read and dropped. */
-  async pass<T>(request: Request, task: () => Promise<T>): Promise<T> {
-    if (this.#underWay >= maxUploadsAtOnce) {
-      throw new TryLaterError(`${maxUploadsAtOnce} uploads are under way already`, { retryAfterMs });
-    }
-    this.#underWay += 1;
-    try {
-      return await task();
-    } finally {
-      this.#underWay -= 1;
-      request.unpipe();
-      request.resume();
-    }
+/** Whatever becomes of an upload, what is left of its body is read and dropped, so that the answer arrives. */
+export async function drained<T>(request: Request, task: () => Promise<T>): Promise<T> {
+  try {
+    return await task();
+  } finally {
+    request.unpipe();
+    request.resume();
   }
 }
 

@@ -4,8 +4,10 @@
 export const maxUploadBytes = 40 * 1024 * 1024;
 /** Files in one commit, after folders are taken apart. */
 export const maxChangedFiles = 2_000;
-/** Files received at the same time, each upload held in memory until it is committed. */
-export const maxUploadsAtOnce = 4;
+/** Uploads at the same time, of all and of one person: each is held in memory until it is committed. */
+export const maxUploads = { max: 4, maxOfOne: 2 };
+/** Files and archives sent at the same time, of all and of one person: each may have a git process. */
+export const maxDownloads = { max: 16, maxOfOne: 6 };
 /** From the first byte of an upload to its last. */
 export const uploadTimeoutMs = 5 * 60_000;
 /** Bytes of a JSON body with changes; larger files travel as an upload. */

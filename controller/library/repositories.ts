@@ -12,6 +12,8 @@ export interface LibraryRepository {
 export interface RepositoriesDeps {
   forge: Pick<Forge, "project" | "gitAccess">;
   mirrors: Mirrors;
+  /** A fetch of ours has brought a newer head: whoever reconciles must hear of it, since the mirror is up to date now. */
+  onMoved: (path: string, head: string) => void;
   tracked: Pick<Tracked, "group" | "shared" | "project" | "projects" | "role" | "note">;
 }
 
@@ -66,8 +68,12 @@ export class Repositories {
   }
 
   /** The commit that the Git host has now, fetched. With `wanted`, the host is not asked when it is here already. */
-  fetch(project: ForgeProject, wanted?: string): Promise<string | undefined> {
-    const access = this.#deps.forge.gitAccess(project);
-    return this.#deps.mirrors.fetch(project, access, wanted === undefined ? {} : { wanted });
+  async fetch(project: ForgeProject, wanted?: string): Promise<string | undefined> {
+    const { mirrors, forge, onMoved } = this.#deps;
+    const before = await mirrors.head(project);
+    const options = wanted === undefined ? {} : { wanted };
+    const head = await mirrors.fetch(project, forge.gitAccess(project), options);
+    if (head !== undefined && head !== before) onMoved(project.path, head);
+    return head;
   }
 }

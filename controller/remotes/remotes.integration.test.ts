@@ -45,6 +45,7 @@ async function open(readCredential?: ReadCredential, addressesOf?: Lookup): Prom
     mirrors: world.mirrors,
     tracked: world.tracked,
     logger,
+    onMoved: (path, head) => void world.moved.push(`${path} ${head}`),
     nowMs: () => now++, // each look at the clock a little later
     ...(readCredential ? { readCredential } : {}),
     ...(addressesOf ? { addressesOf } : {}),
@@ -106,6 +107,7 @@ test("a pull merges what is new, says who did it, and does nothing when there is
   const ada = await newUser(`{ name: up, url: "${there.url}", direction: pull }`, { "own.txt": "mine\n" });
   const first = await sync(ada.user);
   expect(first).toMatchObject({ outcome: "updated", remoteCommit: there.head(), commit: await ada.head() });
+  expect(world.moved).toContain(`${ada.path} ${first.commit}`);
   const { files, log } = await world.inGit(ada.path, "ada");
   expect(files.get("shared.txt")?.content.toString()).toBe("theirs\n");
   expect(files.get("own.txt")?.content.toString()).toBe("mine\n");

@@ -30,6 +30,8 @@ export interface RemotesDeps {
   forge: Pick<Forge, "gitAccess">;
   mirrors: Mirrors;
   tracked: Pick<Tracked, "users" | "projectOf" | "platform">;
+  /** A fetch of ours has brought a newer head of this project here. */
+  onMoved: (path: string, head: string) => void;
   /** Absent: remotes with `credentials` are refused. */
   readCredential?: ReadCredential;
   /** Finds a host's addresses; the machine's resolver unless given. */
@@ -98,8 +100,10 @@ export class Remotes {
 
   /** The user's remotes in the order of workspace.yaml, with what became of them. */
   async list(user: string): Promise<RemoteView[]> {
+    const remotes = await this.#remotesOf(user);
+    const queued = new Map(this.#queued); // before the journal: what is not queued any more has been written down
     const records = await this.#journal.read(user);
-    return (await this.#remotesOf(user)).map((remote) => this.#view(user, remote, records[remote.name]));
+    return remotes.map((remote) => this.#view(remote, records[remote.name], { user, queued }));
   }
 
   /**
@@ -129,7 +133,8 @@ export class Remotes {
     const names = remotes.map((one) => one.name);
     await this.#journal.update(user, name, { requestedAt, requestedBy: wish.by }, names);
     this.#queue(user, name);
-    return this.#view(user, remote, (await this.#journal.read(user))[name]);
+    const queued = new Map(this.#queued);
+    return this.#view(remote, (await this.#journal.read(user))[name], { user, queued });
   }
 
   #queue(user: string, name: string): void {
@@ -182,7 +187,12 @@ export class Remotes {
     });
     const access = forge.gitAccess(project);
     const { signal } = this.#stop;
-    const fetchHome = () => mirrors.fetch(project, access, { signal });
+    const fetchHome = async () => {
+      const before = await mirrors.head(project);
+      const head = await mirrors.fetch(project, access, { signal });
+      if (head !== undefined && head !== before) this.#deps.onMoved(project.path, head);
+      return head;
+    };
     const host = { checked, ...(authorization === undefined ? {} : { authorization }) };
     return { ...(await syncRemote({ repository, host, project, fetchHome, access, signal }, remote)) };
   }
@@ -224,8 +234,14 @@ export class Remotes {
     return remotes;
   }
 
-  #view(user: string, remote: RemoteSpec, record: RemoteRecord = {}): RemoteView {
-    const queued = this.#queued.get(`${user} ${remote.name}`);
+  #view(
+    remote: RemoteSpec,
+    record: RemoteRecord | undefined,
+    at: { user: string; queued: ReadonlyMap<string, "waiting" | "running"> },
+  ): RemoteView {
+    const { user } = at;
+    const { outcome, message, files, commit, remoteCommit, requestedAt, finishedAt } = record ?? {};
+    const queued = at.queued.get(`${user} ${remote.name}`);
     return {
       user,
       name: remote.name,
@@ -233,13 +249,13 @@ export class Remotes {
       direction: remote.direction,
       everyMs: remote.everyMs,
       branch: remote.branch ?? null,
-      outcome: queued ?? record.outcome ?? "never",
-      message: record.message ?? null,
-      files: record.files ?? [],
-      commit: record.commit ?? null,
-      remoteCommit: record.remoteCommit ?? null,
-      requestedAt: record.requestedAt ?? null,
-      finishedAt: record.finishedAt ?? null,
+      outcome: queued ?? outcome ?? "never",
+      message: message ?? null,
+      files: files ?? [],
+      commit: commit ?? null,
+      remoteCommit: remoteCommit ?? null,
+      requestedAt: requestedAt ?? null,
+      finishedAt: finishedAt ?? null,
       nextAt: queued ? null : new Date(Math.max(dueAtMs(remote, record), 0)).toISOString(),
     };
   }

@@ -37,6 +37,8 @@ export class LibraryWorld {
   readonly port: Forge;
   /** Names of the questions that the Git host was asked, fetches included. */
   readonly asked: string[] = [];
+  /** `path head` of each project that was found to have moved on. */
+  readonly moved: string[] = [];
   readonly #folder: string;
   readonly #close: () => Promise<void>;
 
@@ -44,6 +46,7 @@ export class LibraryWorld {
     parts: Pick<LibraryWorld, "forge" | "url" | "mirrors" | "tracked" | "port"> & {
       folder: string;
       asked: string[];
+      moved: string[];
       close: () => Promise<void>;
     },
   ) {
@@ -54,6 +57,7 @@ export class LibraryWorld {
     this.tracked = tracked;
     this.port = port;
     this.asked = parts.asked;
+    this.moved = parts.moved;
     this.#folder = parts.folder;
     this.#close = parts.close;
   }
@@ -83,6 +87,7 @@ export class LibraryWorld {
       }),
     });
     const asked: string[] = [];
+    const moved: string[] = [];
     const port = counting(new GitLabForge({ url: forge.url, token: "glpat-dtaas-bot" }), asked);
     const data = dataFolder(folder);
     const mirrors = new Mirrors({ folder: data.git, git: {} });
@@ -98,7 +103,12 @@ export class LibraryWorld {
       forge: port,
       logger,
       metrics: controllerMetrics(),
-      library: new Library({ forge: port, mirrors, tracked }),
+      library: new Library({
+        forge: port,
+        mirrors,
+        tracked,
+        onMoved: (path, head) => void moved.push(`${path} ${head}`),
+      }),
       stopping: stop.signal,
     };
     const server = createApp(deps as unknown as AppDeps).listen(0, "127.0.0.1");
@@ -110,7 +120,7 @@ export class LibraryWorld {
       await new Promise((resolve) => server.close(resolve));
       await forge.close();
     };
-    return new LibraryWorld({ forge, url, mirrors, tracked, port, folder, asked, close });
+    return new LibraryWorld({ forge, url, mirrors, tracked, port, folder, asked, moved, close });
   }
 
   /** Where the Git host's default branch is. */
