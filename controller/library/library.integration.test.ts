@@ -219,6 +219,36 @@ test("what somebody else has changed since is never overwritten: the file is nam
   expect(other.status).toBe(201);
 });
 
+test("a push in the very moment of a commit is not overwritten either, whatever was asked for", async () => {
+  const clone = await world.clone("dtaas/bob", "bob");
+  const pushes = (file: string, content: string) => async () => {
+    await world.git(clone, "pull", "-q", "--rebase", "origin", "main");
+    await writeFile(join(clone, file), content);
+    await world.git(clone, "add", "-A");
+    await world.git(clone, "commit", "-q", "-m", `push ${file}`);
+    await world.git(clone, "push", "-q", "origin", "HEAD:main");
+  };
+  const conflict = { status: 409, body: { code: "FILE_CHANGED", where: { file: "functions/f2.py" } } };
+  world.inBetween = pushes("functions/f2.py", "# pushed\n");
+  expect(await put("bob", "/library/bob/files/functions/f2.py?replace=true", "mine")).toMatchObject(conflict);
+  world.inBetween = pushes("functions/f2.py", "# pushed again\n");
+  expect(await ask("bob", "DELETE", "/library/bob/files/functions/f2.py")).toMatchObject(conflict);
+  world.inBetween = pushes("functions/both.py", "# pushed\n");
+  expect(await put("bob", "/library/bob/files/functions/both.py", "mine")).toMatchObject({
+    status: 409,
+    body: { code: "FILE_CHANGED", where: { file: "functions/both.py" } },
+  });
+  world.inBetween = pushes("functions/unrelated.py", "# pushed\n");
+  expect((await put("bob", "/library/bob/files/functions/f2.py?replace=true", "mine")).status).toBe(201);
+  const { files } = await world.inGit("dtaas/bob", "bob");
+  const text = (path: string) => files.get(`functions/${path}`)?.content.toString();
+  expect([text("both.py"), text("f2.py"), text("unrelated.py")]).toEqual([
+    "# pushed\n",
+    "mine",
+    "# pushed\n",
+  ]);
+});
+
 test("folders are moved and removed whole, each in one commit", async () => {
   await ask("bob", "POST", "/library/bob/upload?into=tools/old", {
     bytes: form({ run: "#!/bin/sh\n", "lib/a.bin": everyByte }, ["run"]),

@@ -39,6 +39,8 @@ export class LibraryWorld {
   readonly asked: string[] = [];
   /** `path head` of each project that was found to have moved on. */
   readonly moved: string[] = [];
+  /** Called before a commit reaches the Git host: what somebody else does in that moment. */
+  inBetween: (() => Promise<void>) | undefined;
   readonly #folder: string;
   readonly #close: () => Promise<void>;
 
@@ -88,7 +90,16 @@ export class LibraryWorld {
     });
     const asked: string[] = [];
     const moved: string[] = [];
-    const port = counting(new GitLabForge({ url: forge.url, token: "glpat-dtaas-bot" }), asked);
+    let world: LibraryWorld | undefined;
+    const host = new GitLabForge({ url: forge.url, token: "glpat-dtaas-bot" });
+    const commit = host.commit.bind(host);
+    host.commit = async (...args) => {
+      const task = world?.inBetween;
+      if (world) world.inBetween = undefined;
+      await task?.();
+      return await commit(...args);
+    };
+    const port = counting(host, asked);
     const data = dataFolder(folder);
     const mirrors = new Mirrors({ folder: data.git, git: {} });
     const tracked = await Tracked.open("dtaas", data);
@@ -120,7 +131,8 @@ export class LibraryWorld {
       await new Promise((resolve) => server.close(resolve));
       await forge.close();
     };
-    return new LibraryWorld({ forge, url, mirrors, tracked, port, folder, asked, moved, close });
+    world = new LibraryWorld({ forge, url, mirrors, tracked, port, folder, asked, moved, close });
+    return world;
   }
 
   /** Where the Git host's default branch is. */
