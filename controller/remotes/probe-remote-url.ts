@@ -45,26 +45,24 @@ function ask(
   { url, address, port }: CheckedUrl,
   { authorization, service }: { authorization?: string; service: string },
 ): Promise<number> {
-  const { request } = url.protocol === "https:" ? https : http;
+  const options = {
+    host: address,
+    port,
+    servername: url.hostname,
+    path: `${url.pathname.replace(/\/+$/, "")}/info/refs?service=${service}`,
+    headers: { host: url.host, ...(authorization === undefined ? {} : { authorization }) },
+    signal: AbortSignal.timeout(timeoutMs),
+    agent: false as const,
+  };
   return new Promise((resolve, reject) => {
-    const fail = (cause: unknown) =>
-      reject(new TryLaterError(`${url.host} cannot be reached`, { retryAfterMs, cause }));
-    const asked = request(
-      {
-        host: address,
-        port,
-        servername: url.hostname,
-        path: `${url.pathname.replace(/\/+$/, "")}/info/refs?service=${service}`,
-        headers: { host: url.host, ...(authorization === undefined ? {} : { authorization }) },
-        signal: AbortSignal.timeout(timeoutMs),
-        agent: false,
-      },
-      (response) => {
-        response.destroy();
-        resolve(response.statusCode ?? 0);
-      },
+    const take = (response: http.IncomingMessage) => {
+      response.destroy();
+      resolve(response.statusCode ?? 0);
+    };
+    const asked = url.protocol === "https:" ? https.request(options, take) : http.request(options, take);
+    asked.on("error", (cause) =>
+      reject(new TryLaterError(`${url.host} cannot be reached`, { retryAfterMs, cause })),
     );
-    asked.on("error", fail);
     asked.end();
   });
 }

@@ -87,12 +87,16 @@ async function sync(user: string, name = "up"): Promise<RemoteView> {
 }
 
 async function outcome(user: string): Promise<RemoteView> {
-  let view: RemoteView | undefined;
+  const seen: RemoteView[] = [];
   await until("the remote was looked at", async () => {
-    [view] = await remotes.list(user);
-    return view?.nextAt !== null && (view?.finishedAt ?? "") > (view?.requestedAt ?? "");
+    const [view] = await remotes.list(user);
+    const isDone = view?.nextAt !== null && (view?.finishedAt ?? "") > (view?.requestedAt ?? "");
+    if (view && isDone) seen.push(view);
+    return isDone;
   });
-  return view as RemoteView;
+  const [view] = seen;
+  if (!view) throw new Error(`${user} has no remote`);
+  return view;
 }
 
 const upstream = (files: Record<string, string>) => {
