@@ -18,6 +18,7 @@ import { createApp } from "./http/create-app.ts";
 import { webhookRoute } from "./http/webhook-route.ts";
 import { Deliveries } from "./intake/deliveries.ts";
 import { projectSecret } from "./intake/project-secret.ts";
+import { Library } from "./library/library.ts";
 import { controllerMetrics } from "./metrics.ts";
 import { storedDocuments } from "./reading/stored-documents.ts";
 import { DesiredDocuments } from "./reconcile/desired-documents.ts";
@@ -27,6 +28,7 @@ import { planView } from "./reconcile/plan-view.ts";
 import { type ReconcileDeps, reconcileProject } from "./reconcile/reconcile-project.ts";
 import { resync } from "./reconcile/resync.ts";
 import { Tracked } from "./reconcile/tracked.ts";
+import { Remotes } from "./remotes/remotes.ts";
 import { reportStatuses } from "./review/report-statuses.ts";
 
 // Users and projects worked on at the same time; most of the time they wait for the network or the disk.
@@ -217,6 +219,14 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     const gone = await snapshots.sweep(keep, snapshotGraceMs);
     if (gone.length > 0) logger.info({ snapshots: gone.length }, "unused snapshots removed");
   };
+  const remotes = await Remotes.open({
+    folder: data.remotes,
+    forge,
+    mirrors,
+    tracked,
+    logger,
+    onMoved: nudgeNews,
+  });
   const app = createApp({
     version: parts.version,
     group: config.group,
@@ -233,6 +243,8 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     },
     nudgeUser: async (user) => users.nudge(user, { user }),
     deliveries,
+    remotes,
+    library: new Library({ forge, mirrors, tracked, onMoved: nudgeNews }),
     plan: async (user) => planView(user, desired.get(user), await documents.observed(user), Date.now()),
     queueLengths: async () => {
       const lengths = [projects.queue, users.queue, observedNudges.queue].map(async (queue) => {
@@ -264,6 +276,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
   }
   for (const user of desired.unreadable) nudgeProject(`${config.group}/${user}`);
   void lookAtAll();
+  remotes.start();
   const timer = setInterval(() => void lookAtAll(), config.resyncSeconds * 1000);
   const address = server.address();
 
@@ -272,6 +285,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     async close() {
       stopping.abort();
       clearInterval(timer);
+      await remotes.close();
       await new Promise<void>((resolve) => {
         server.close(() => resolve());
         server.closeIdleConnections();

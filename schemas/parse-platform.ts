@@ -4,6 +4,7 @@ import type { Platform } from "./generated/platform.ts";
 import { normaliseResources } from "./normalise-twin.ts";
 import { hasErrors, parseDocument } from "./parse-document.ts";
 import { recordOf } from "./plain-data.ts";
+import { remotePolicyOf } from "./remotes.ts";
 import type { PlatformDocument } from "./twin-spec.ts";
 import { findUnknownTemplate } from "./unknown-template.ts";
 import type { Locate } from "./yaml-document.ts";
@@ -31,7 +32,7 @@ export function parsePlatform(
     },
   });
   if (hasErrors(diagnostics)) return { diagnostics, locate: yaml.locate };
-  const { group, shared = [], defaults: written } = (yaml.value as Platform).spec;
+  const { group, shared = [], defaults: written, policies } = (yaml.value as Platform).spec;
   const document: PlatformDocument = {
     group,
     shared: shared.map(({ project }) => ({ project })),
@@ -39,6 +40,7 @@ export function parsePlatform(
       workspace: layerWorkspace(written?.workspace, defaults.workspace),
       resources: normaliseResources(written?.resources, defaults.resources),
     },
+    ...(policies?.remotes ? { remotes: remotePolicyOf((yaml.value as Platform).spec) } : {}),
   };
   return { document, diagnostics, locate: yaml.locate };
 }

@@ -1,6 +1,8 @@
 // The validated, normalised form of what users write: every default filled in, durations in milliseconds, sizes
 // in bytes. Everything behind `schemas/` speaks these types; nobody else reads YAML.
 
+import type { RemotePolicy, RemoteSpec } from "./remotes.ts";
+
 export type AssetKind = "data" | "function" | "model" | "tool" | "digital-twin";
 
 /** An asset that must be there before the twin runs. `path` starts with `common/` for a shared one. */
@@ -96,9 +98,13 @@ export interface PlatformDocument {
   group: string;
   shared: { project: string }[];
   defaults: { workspace: WorkspaceImage; resources: Resources };
+  /** Absent: every remote on the open internet. */
+  remotes?: RemotePolicy;
 }
 
 /** The normalised workspace.yaml of a user. */
 export interface WorkspaceDocument {
   workspace: WorkspaceImage;
+  /** Absent: none. */
+  remotes?: RemoteSpec[];
 }

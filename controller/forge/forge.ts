@@ -26,6 +26,12 @@ export interface Forge {
   accessLevel(project: ForgeProject, userId: number): Promise<number>;
   /** Replaces one file in one commit on the default branch, with the caller's own token and rights. */
   commitFile(project: ForgeProject, change: FileChange): Promise<{ commit: string }>;
+  /**
+   * Makes all changes in one commit on the default branch, or none, with the caller's own token and rights. An empty
+   * repository gets its first commit on `main`. A file that is not as its action expects is
+   * `ActionNeededError("FILE_CHANGED")`; what else the host refuses is `COMMIT_REFUSED` or `FORGE_FORBIDDEN`.
+   */
+  commit(project: ForgeProject, commit: NewCommit): Promise<{ commit: string }>;
   /** URL and credentials for `git fetch`; the token is for the header only, never for a command line. */
   gitAccess(project: ForgeProject): { url: string; username: string; password: string };
 }
@@ -70,3 +76,19 @@ export interface FileChange {
   /** The change is refused with `ActionNeededError("FILE_CHANGED")` when the file has moved on since this commit. */
   baseCommit: string;
 }
+
+export interface NewCommit {
+  token: string;
+  message: string;
+  /** Carried out one after another. */
+  actions: readonly FileAction[];
+}
+
+/** `lastCommit`: the newest commit that touched the file as far as the caller knows; another one is a conflict. */
+export type FileAction =
+  | { action: "create"; path: string; content: Uint8Array; executable: boolean }
+  | { action: "update"; path: string; content: Uint8Array; lastCommit: string }
+  | { action: "delete"; path: string; lastCommit: string }
+  /** Content and mode stay. */
+  | { action: "move"; from: string; path: string; lastCommit: string }
+  | { action: "chmod"; path: string; executable: boolean };

@@ -3,7 +3,9 @@ import type { DataFolder } from "#core/data-folder";
 import type { Logger } from "#core/logger";
 import type { DeliveryView, PlanView, QueueLength } from "#schemas/api";
 import type { Forge } from "../forge/forge.ts";
+import type { Library } from "../library/library.ts";
 import type { ControllerMetrics } from "../metrics.ts";
+import type { Remotes } from "../remotes/remotes.ts";
 import type { ReadHeadFile } from "../requests/change-state.ts";
 
 /** Deliveries as the journal remembers them. */
@@ -25,6 +27,8 @@ export interface AppDeps {
   readHeadFile: ReadHeadFile;
   nudgeUser: (user: string) => Promise<void>;
   deliveries: DeliveryBook;
+  library: Library;
+  remotes: Pick<Remotes, "list" | "request">;
   plan: (user: string) => Promise<PlanView>;
   /** By queue name. */
   queueLengths: () => Promise<Record<string, QueueLength>>;

@@ -1,5 +1,14 @@
-import type { CommitStatus, FileChange, Forge, ForgeProject, ForgeUser, WantedHook } from "../forge.ts";
+import type {
+  CommitStatus,
+  FileChange,
+  Forge,
+  ForgeProject,
+  ForgeUser,
+  NewCommit,
+  WantedHook,
+} from "../forge.ts";
 import { type GitLabClient, gitLabClient } from "./client.ts";
+import { commit } from "./commit.ts";
 import type { ConnectionOptions } from "./connection.ts";
 import { commitFile } from "./files.ts";
 import { Heads } from "./heads.ts";
@@ -76,6 +85,11 @@ export class GitLabForge implements Forge {
   async commitFile(project: ForgeProject, change: FileChange): Promise<{ commit: string }> {
     const { token, ...rest } = change;
     return commitFile(this.#clientOf(token), project, rest);
+  }
+
+  async commit(project: ForgeProject, wanted: NewCommit): Promise<{ commit: string }> {
+    const { token, ...rest } = wanted;
+    return commit(this.#clientOf(token), project, rest);
   }
 
   gitAccess(project: ForgeProject): { url: string; username: string; password: string } {
