@@ -102,7 +102,7 @@ export class LibraryWorld {
     const port = counting(host, asked);
     const data = dataFolder(folder);
     const mirrors = new Mirrors({ folder: data.git, git: {} });
-    const tracked = await Tracked.open("dtaas", data);
+    const tracked = await Tracked.open("dtaas", data, () => undefined);
     const text = `apiVersion: dtaas/v1\nkind: Platform\nspec: { group: dtaas, shared: [{ project: dtaas/common }] }\n`;
     await tracked.setPlatform(parsePlatform(text, { file: "platform.yaml" }).document);
     await tracked.setProjects(await port.listProjects("dtaas"));
