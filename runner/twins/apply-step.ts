@@ -122,7 +122,7 @@ async function startRun(runner: Runner, user: string, twin: string, step: StartR
       layer,
       graceMs,
       ...(manifest.common
-        ? { commonFolder: snapshotPath(runner.data, manifest.common.project, manifest.common.commit) }
+        ? { mounts: [{ source: snapshotPath(runner.data, manifest.common.project, manifest.common.commit), target: "/workspace/common" }] }
         : {}),
       ...(step.join ? { joinContainerId: step.join.containerId } : {}),
     });

@@ -100,7 +100,7 @@ function mounts(spec: ContainerSpec, layer: LayerMount): Docker.MountConfig {
       : bind(layer.folder, "/workspace", false);
   return [
     workspace,
-    ...(spec.commonFolder === undefined ? [] : [bind(spec.commonFolder, "/workspace/common", true)]),
+    ...(spec.mounts ?? []).map(({ source, target }) => bind(source, target, true)),
     ...(spec.runFolder === undefined ? [] : [bind(spec.runFolder, "/run/dtaas", true)]),
   ];
 }

@@ -34,7 +34,7 @@ export async function launchOf(run: StoredRun, place: LaunchPlace): Promise<Laun
     layerFolder,
     dataFolder: place.dataFolder,
     workingDir: spec.workingDir,
-    ...(spec.commonFolder ? { commonFolder: spec.commonFolder } : {}),
+    ...(spec.mounts ? { mounts: spec.mounts } : {}),
     ...(spec.runFolder ? { runFolder: spec.runFolder } : {}),
   });
   return { command: ["bwrap", ...sandbox, ...limited], workingDir: place.files.folder(id), environment };
