@@ -17,6 +17,8 @@ export interface DataFolder {
   keys: string;
   /** (c) `<user>.json`: the commit statuses reported last. */
   reported: string;
+  /** (c) `<user>/<twin>.json`: secrets of one twin, encrypted to the runner's key. */
+  sealed: string;
   /** (r) `<user>.json`, one observed-state document each. */
   observed: string;
   /** (r) `<user>/<twin>/<run id>/{manifest,outcome}.json, log.ndjson, outputs/`. */
@@ -25,6 +27,8 @@ export interface DataFolder {
   memory: string;
   /** (r) writable layers of twins. */
   layers: string;
+  /** (r) `runner.key`: the private keys that secrets are opened with; nobody else reads this folder. */
+  runner: string;
   /** (r) logs of image builds: `<image hash>.ndjson`. */
   builds: string;
   /** (r) what the process engine knows of its runs; also the log of an engine that `dtaas up` has started. */
@@ -42,10 +46,12 @@ export function dataFolder(root: string): DataFolder {
     requests: at("requests"),
     keys: at("keys"),
     reported: at("reported"),
+    sealed: at("sealed"),
     observed: at("observed"),
     runs: at("runs"),
     memory: at("memory"),
     layers: at("layers"),
+    runner: at("runner"),
     builds: at("builds"),
     engine: at("engine"),
   };
@@ -64,4 +70,9 @@ export function snapshotPath(data: DataFolder, project: string, commit: string):
 /** The folder of one run. */
 export function runFolder(data: DataFolder, user: string, twin: string, runId: string): string {
   return join(data.runs, user, twin, runId);
+}
+
+/** The sealed secrets of one twin. */
+export function sealedPath(data: DataFolder, user: string, twin: string): string {
+  return join(data.sealed, user, `${twin}.json`);
 }
