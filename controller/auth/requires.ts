@@ -84,6 +84,7 @@ const words: Record<Action, string> = {
   see: "see what runs",
   operate: "run or cancel operations",
   "change-state": "start or stop twins",
+  "manage-secrets": "manage secrets",
   delete: "delete",
   administer: "administer",
 };

@@ -20,7 +20,16 @@ const roles = {
   administrator: "admin",
 } as const;
 const id = "r0000000000000000a";
-const values: Record<string, string> = { user: "user1", twin: "tank", path: "a.txt" };
+const values: Record<string, string> = { user: "user1", twin: "tank", path: "a.txt", name: "TOKEN" };
+const token = {
+  key: "TOKEN",
+  value: "a value of ours",
+  kind: "variable" as const,
+  protected: false,
+  masked: false,
+  scope: "*",
+  of: "dtaas/user1",
+};
 let api: ApiFixture;
 
 beforeAll(async () => {
@@ -82,7 +91,10 @@ async function statusOf(route: string, who: string | undefined): Promise<number>
     ? { state: "running" }
     : template.endsWith("/runs") && method === "POST"
       ? { operation: "create" }
-      : undefined;
+      : template.includes("/secrets/") && method === "PUT"
+        ? { value: "a value of ours" }
+        : undefined;
+  if (method === "DELETE" && template.includes("/secrets/")) api.forge.held.push(token);
   const response = await api.ask(who, method, path, body);
   const { status } = response;
   if (template !== "/events") await response.arrayBuffer();

@@ -9,6 +9,8 @@ export interface ApiRoute {
   path: string;
   action: Action;
   resource: Resource;
+  /** Where a body may be larger than usual. */
+  maxBodyBytes?: number;
   handle: (request: Request, response: Response) => Promise<void>;
 }
 

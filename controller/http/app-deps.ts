@@ -5,6 +5,7 @@ import type { DeliveryView, PlanView, QueueLength } from "#schemas/api";
 import type { Forge } from "../forge/forge.ts";
 import type { ControllerMetrics } from "../metrics.ts";
 import type { ReadHeadFile } from "../requests/change-state.ts";
+import type { SecretBook } from "../secrets/secret-book.ts";
 
 /** Deliveries as the journal remembers them. */
 export interface DeliveryBook {
@@ -25,6 +26,7 @@ export interface AppDeps {
   readHeadFile: ReadHeadFile;
   nudgeUser: (user: string) => Promise<void>;
   deliveries: DeliveryBook;
+  secrets: SecretBook;
   plan: (user: string) => Promise<PlanView>;
   /** By queue name. */
   queueLengths: () => Promise<Record<string, QueueLength>>;

@@ -23,6 +23,7 @@ import { platformRoutes } from "./platform-routes.ts";
 import { addProbeRoutes } from "./probe-routes.ts";
 import { requestLog, requestMetrics } from "./request-log.ts";
 import { runRoutes } from "./run-routes.ts";
+import { secretRoutes } from "./secret-routes.ts";
 import { twinRoutes } from "./twin-routes.ts";
 
 export const apiBase = "/api/v1";
@@ -60,7 +61,7 @@ export function createApp(deps: AppDeps): Express {
         next();
       },
       requires({ callers, rights }, route.action, route.resource),
-      express.json({ limit: maxBodyBytes }),
+      express.json({ limit: route.maxBodyBytes ?? maxBodyBytes }),
       route.handle,
     );
   }
@@ -99,6 +100,7 @@ export function apiRoutes(
     ...runRoutes({ data, runs, requests }),
     logRoute({ data, runs, streams }),
     eventRoute({ data, documents, rights, streams }),
+    ...secretRoutes({ secrets: deps.secrets, rights, memberships }),
     ...deliveryRoutes({ deliveries: deps.deliveries, documents, runs, rights }),
   ];
 }

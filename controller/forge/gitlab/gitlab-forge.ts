@@ -1,4 +1,12 @@
-import type { CommitStatus, FileChange, Forge, ForgeProject, ForgeUser, WantedHook } from "../forge.ts";
+import type {
+  CommitStatus,
+  FileChange,
+  Forge,
+  ForgeProject,
+  ForgeUser,
+  ForgeVariables,
+  WantedHook,
+} from "../forge.ts";
 import { type GitLabClient, gitLabClient } from "./client.ts";
 import type { ConnectionOptions } from "./connection.ts";
 import { commitFile } from "./files.ts";
@@ -7,6 +15,7 @@ import { ensureHook } from "./hooks.ts";
 import { findHead, findProject, listProjects } from "./projects.ts";
 import { listStatuses, setStatus } from "./statuses.ts";
 import { currentUser, findAccessLevel, looksLikeToken } from "./users.ts";
+import { listVariables, removeVariable, setVariable } from "./variables.ts";
 
 const maxClients = 200; // callers whose clients are kept; the one not used longest goes first
 
@@ -21,6 +30,11 @@ export interface GitLabForgeOptions {
 /** GitLab as our Git host, through `@gitbeaker/rest`. */
 export class GitLabForge implements Forge {
   readonly kind = "gitlab";
+  readonly variables: ForgeVariables = {
+    list: (project) => listVariables(this.#own, project),
+    set: (project, { token, ...change }) => setVariable(this.#clientOf(token), project, change),
+    remove: (project, { token, ...which }) => removeVariable(this.#clientOf(token), project, which),
+  };
   readonly #url: string;
   readonly #token: string;
   readonly #connection: ConnectionOptions;
