@@ -42,6 +42,8 @@ export interface ContainerSpec {
   /** Absolute inside the container. */
   workingDir: string;
   environment: Record<string, string>;
+  /** Files in `$DT_SECRETS` that the command finds as environment variables of the same name, too. */
+  environmentFiles?: readonly string[];
   resources: Resources;
   network: string;
   layer: LayerRef;
