@@ -5,6 +5,7 @@ import { exitCodes } from "./exit-codes.ts";
 import { painter } from "./output/paint.ts";
 import { printError } from "./output/print-error.ts";
 import { planCommand } from "./plan/plan-command.ts";
+import { secretCommand } from "./secret/secret-command.ts";
 import { twinCommand } from "./twin/twin-command.ts";
 import { validateCommand } from "./validate/validate-command.ts";
 
@@ -33,7 +34,8 @@ export async function runCli(
     .addCommand(validateCommand(io, end))
     .addCommand(planCommand(io))
     .addCommand(twinCommand(io, end))
-    .addCommand(deliveryCommand(io));
+    .addCommand(deliveryCommand(io))
+    .addCommand(secretCommand(io));
   prepare(program, io);
   try {
     await program.parseAsync([...args], { from: "user" });
