@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { chmod, link, mkdir, readFile, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { newPrivateKey, publicKeyOf } from "#core/age";
@@ -26,7 +27,7 @@ export async function loadRunnerKeys(data: DataFolder): Promise<RunnerKeys> {
   if (found !== undefined) return found;
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   await chmod(dirname(path), 0o700);
-  const fresh = `${path}.${process.pid}.new`;
+  const fresh = `${path}.${randomBytes(6).toString("hex")}.new`;
   await writeFileAtomic(fresh, await keyText(await newPrivateKey()), 0o600);
   try {
     await link(fresh, path); // whoever comes second finds the key of whoever came first
