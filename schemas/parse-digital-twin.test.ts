@@ -395,7 +395,11 @@ describe("a problem is told where it stands, with what to do", () => {
       "  secrets: [1TOKEN]\n",
       { code: "invalid-value", column: 13, hint: "for example: PLANT_TOKEN" },
     ],
-    ["a secret with a name of the platform's", "  secrets: [DT_TOKEN]\n", { code: "invalid-value", column: 13 }],
+    [
+      "a secret with a name of the platform's",
+      "  secrets: [DT_TOKEN]\n",
+      { code: "invalid-value", column: 13 },
+    ],
     ["a value instead of a name", "  secrets: { TOKEN: hunter2 }\n", { code: "wrong-type", column: 12 }],
     [
       "a secret with a field that is misspelt",

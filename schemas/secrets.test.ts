@@ -4,7 +4,12 @@ import { type SecretProblem, secretDiagnostic } from "./secret-diagnostic.ts";
 
 function secretsOf(lines: string) {
   const text = `apiVersion: dtaas/v1\nkind: DigitalTwin\nmetadata: { name: tank }\nspec:\n${lines}`;
-  const parsed = parseDigitalTwin(text, { file: "dt.yaml", folder: "tank", user: "user1", scripts: ["execute"] });
+  const parsed = parseDigitalTwin(text, {
+    file: "dt.yaml",
+    folder: "tank",
+    user: "user1",
+    scripts: ["execute"],
+  });
   expect(parsed.diagnostics).toEqual([]);
   return parsed.document?.spec;
 }

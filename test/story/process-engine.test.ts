@@ -185,6 +185,47 @@ for (const isolation of kinds) {
       await clone.push("chore: remove it again");
     });
 
+    test("gives a twin a secret, and it is a file and a variable, and not in the log", async () => {
+      const value = `planted-${isolation}-value`;
+      const token = await up.token("user1");
+      const set = await fetch(`${up.apiUrl}/users/user1/secrets/PLANT_TOKEN`, {
+        method: "PUT",
+        headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+        body: JSON.stringify({ value }),
+      });
+      expect(set.status).toBe(200);
+      const secrets = "  secrets: [{ name: PLANT_TOKEN, env: true }]\n";
+      await clone.write("digital_twins/vault/dt.yaml", spec.replace("pump", "vault") + secrets);
+      const says = `#!/bin/sh
+[ "$(cat "$DT_SECRETS/PLANT_TOKEN")" = "$PLANT_TOKEN" ] && echo "the same"
+stat -c "%a %n" "$DT_SECRETS/PLANT_TOKEN"
+echo "it is $PLANT_TOKEN, at ${"$"}{#PLANT_TOKEN}"
+exec sleep 100000
+`;
+      await clone.write("digital_twins/vault/lifecycle/execute", says, 0o755);
+      await clone.push("feat: add a vault");
+      await until("it is live", async () => {
+        const twin = await up.twin("vault");
+        return twin?.phase === "live" || JSON.stringify(twin);
+      });
+      const runId = (await up.twin("vault"))?.runId ?? "";
+      const log = join(up.folder, "runs/user1/vault", runId, "log.ndjson");
+      await until("it has spoken", async () => (await readFile(log, "utf8")).includes("it is "));
+      const text = await readFile(log, "utf8");
+      expect(text).toContain("the same");
+      expect(text).toContain(`it is [redacted secret], at ${value.length}`);
+      expect(text).toMatch(
+        isolation === "auto" ? /600 \/run\/secrets\/PLANT_TOKEN/ : /600 \/dev\/shm\/dtaas-/,
+      );
+      const kept = await run("grep", ["-rl", value, up.folder]).then(({ stdout }) =>
+        stdout.trim().split("\n"),
+      );
+      expect(kept).toEqual([expect.stringContaining("/forge/state/variables/")]);
+      await clone.remove("digital_twins/vault");
+      await clone.push("chore: remove it again");
+      await until("it is gone", async () => (await up.twin("vault")) === undefined);
+    });
+
     test("has the platform killed, and the next start finds the same process", async () => {
       const before = await up.twin("pump");
       const pid = await up.command("pump");
