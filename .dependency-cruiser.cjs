@@ -76,6 +76,7 @@ module.exports = {
     livesIn("(ajv|ajv-formats|yaml)/", "schemas"),
     livesIn("handlebars/", "templates"),
     livesIn("graphql/", "embedded/forge"),
+    livesIn("age-encryption/", "core"),
     {
       name: "no-cycles",
       comment: "a cycle of imports (types do not count) hides who is below whom",

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, stat, symlink, utimes } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, stat, symlink, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -128,6 +128,8 @@ test("why a source cannot be started is known before anything is stopped, and an
   expect(await secrets.problem("user1", source)).toBe(
     "the secret TOKEN has been deleted (set it again: dtaas secret set TOKEN)",
   );
+  await writeFile(sealedPath(data, "user1", "tank"), "{");
+  expect(await secrets.problem("user1", source)).toContain("are damaged");
   await place({ TOKEN: "fine again" });
   expect(await secrets.problem("user1", source)).toBeUndefined();
 });

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { readJson } from "#core/atomic-file";
 import { type DataFolder, sealedPath } from "#core/data-folder";
 import { ActionNeededError, messageOf } from "#core/errors";
+import { isUnreadable } from "#core/read-or-set-aside";
 import { redactSecrets, valueRedactor } from "#core/redaction";
 import type { DesiredTwin } from "#schemas/desired-state";
 import { checkRunManifest, checkSealedSecrets } from "#schemas/documents/check-documents";
@@ -141,8 +142,16 @@ export class RunSecrets {
 
   async #document(user: string, twin: string): Promise<SealedSecrets | undefined> {
     const path = sealedPath(this.#data, user, twin);
-    const found = await readJson(path);
-    return found === undefined ? undefined : checkSealedSecrets(found, path);
+    try {
+      const found = await readJson(path);
+      return found === undefined ? undefined : checkSealedSecrets(found, path);
+    } catch (error) {
+      if (!isUnreadable(error)) throw error;
+      throw new ActionNeededError("SECRETS_UNREADABLE", `the sealed secrets of ${user}/${twin} are damaged`, {
+        where: { file: path },
+        hint: "start the controller again: it seals them anew",
+      });
+    }
   }
 
   async #stamp(user: string, twin: string): Promise<string> {

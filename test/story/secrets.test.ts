@@ -8,7 +8,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { dataFolder, sealedPath } from "#core/data-folder";
 import { packageRoot } from "#core/package-root";
 import { secretsFolderOf } from "#runner/secrets/secret-folders";
-import { type Clone, Platform, until } from "./platform.ts";
+import type { Clone } from "./clone.ts";
+import { Platform, until } from "./platform.ts";
 import { runningSpec } from "./twin-files.ts";
 
 const run = promisify(execFile);
