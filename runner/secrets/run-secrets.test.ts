@@ -178,6 +178,15 @@ test("what a run was given goes with it; what a crash left behind goes later", a
   expect(await readdir(root)).toEqual([]);
 });
 
+test("when everything has ended nothing is left, and a run with an odd name is nobody's", async () => {
+  await secrets.give(wanted("TOKEN"));
+  await secrets.takeBack("../../etc");
+  expect((await secrets.redactorOf("../../etc", data.root))("token of the tank")).toBe("token of the tank");
+  await secrets.clear();
+  await expect(stat(root)).rejects.toMatchObject({ code: "ENOENT" });
+  await secrets.clear();
+});
+
 test("a folder on a disk, of others, or behind a link is refused", async () => {
   const refused = { code: "SECRETS_FOLDER_UNFIT" };
   const kept = root;

@@ -7,6 +7,7 @@ import {
   readFile,
   rename,
   rm,
+  rmdir,
   stat,
   statfs,
   writeFile,
@@ -72,6 +73,7 @@ export class SecretFolders {
 
   /** What a run was given; `undefined` where nothing is left of it. */
   async read(runId: string): Promise<GivenSecret[] | undefined> {
+    if (!runIdPattern.test(runId)) return undefined; // a label that somebody has changed
     const folder = this.#folder(runId);
     try {
       const kinds = JSON.parse(await readFile(join(folder, "kinds.json"), "utf8")) as Record<string, string>;
@@ -89,6 +91,7 @@ export class SecretFolders {
   }
 
   async remove(runId: string): Promise<void> {
+    if (!runIdPattern.test(runId)) return;
     await rm(this.#folder(runId), { recursive: true, force: true });
   }
 
@@ -104,6 +107,7 @@ export class SecretFolders {
   /** Everything, when nothing runs any more. */
   async clear(): Promise<void> {
     for (const runId of await this.#names()) await this.remove(runId);
+    await rmdir(this.#options.root).catch(() => undefined); // not there, or somebody has put something in it
   }
 
   async #names(): Promise<string[]> {
