@@ -22,9 +22,9 @@ afterEach(async () => await api.close());
 
 test("set, rotate, list and delete say what was done and which twins it concerns", async () => {
   const set = await runDtaas(["secret", "set", "TOKEN"], as("maintainer", "first value"));
-  expect([set.code, set.out]).toEqual([0, "TOKEN of user1: created; tank will start again\n"]);
+  expect([set.code, set.out]).toEqual([0, "TOKEN of user1: created for tank; what runs starts again\n"]);
   const rotate = await runDtaas(["secret", "rotate", "TOKEN"], as("maintainer", "second value"));
-  expect(rotate.out).toBe("TOKEN of user1: replaced; tank will start again\n");
+  expect(rotate.out).toBe("TOKEN of user1: replaced for tank; what runs starts again\n");
   expect(api.forge.held[0]?.value).toBe("second value");
   const list = await runDtaas(["secret", "list"], as("maintainer"));
   expect(list.out).toMatch(/^NAME +FROM +FOR +USED BY +REMARK\nTOKEN +dtaas\/user1 +\* +tank\n$/);

@@ -137,9 +137,9 @@ function words({ user, name, scope, change, declaredBy }: SecretChange): string 
   const where = scope === "*" ? user : `${user} for ${scope}`;
   const twins = declaredBy.join(", ");
   if (twins === "") return `${name} of ${where}: ${change}; no twin uses it yet`;
-  const then =
-    change === "deleted" ? `${twins} cannot be started again without it` : `${twins} will start again`;
-  return `${name} of ${where}: ${change}; ${then}`;
+  if (change === "deleted")
+    return `${name} of ${where}: deleted; ${twins} cannot be started again without it`;
+  return `${name} of ${where}: ${change} for ${twins}; what runs starts again`;
 }
 
 function textOf(value: Buffer): string {

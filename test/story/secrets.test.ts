@@ -85,7 +85,7 @@ describe("a user whose twin needs a secret", () => {
   test("sets the secret, and the twin has it as a file and in its environment, and cannot change it", async () => {
     const set = await dtaas("user1", `${value}\n`, "secret", "set", "PLANT_TOKEN");
     expect(set).toMatchObject({ code: 0, stderr: "" });
-    expect(set.stdout).toBe("PLANT_TOKEN of user1: created; vault will start again\n");
+    expect(set.stdout).toBe("PLANT_TOKEN of user1: created for vault; what runs starts again\n");
     await isLive("the twin is live with its secret");
     await logSays(`file ${sha256(value)}`);
     await logSays(`env ${sha256(value)}`);
@@ -188,7 +188,7 @@ describe("a user whose twin needs a secret", () => {
     await run("docker", ["exec", before?.containerId ?? "", "sh", "-c", "echo kept > /workspace/kept"]);
     value = newValue();
     const rotated = await dtaas("user1", value, "secret", "rotate", "PLANT_TOKEN");
-    expect(rotated.stdout).toBe("PLANT_TOKEN of user1: replaced; vault will start again\n");
+    expect(rotated.stdout).toBe("PLANT_TOKEN of user1: replaced for vault; what runs starts again\n");
     await isLive("another run is live", { runId: before?.runId ?? "" });
     await logSays(`file ${sha256(value)}`);
     const now = await twin();
