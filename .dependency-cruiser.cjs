@@ -77,6 +77,7 @@ module.exports = {
     livesIn("handlebars/", "templates"),
     livesIn("graphql/", "embedded/forge|controller/library"),
     livesIn("(minisearch|yazl)/", "controller/library"),
+    livesIn("age-encryption/", "core"),
     {
       name: "no-cycles",
       comment: "a cycle of imports (types do not count) hides who is below whom",

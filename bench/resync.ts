@@ -46,6 +46,7 @@ try {
       url: `${platform.apiUrl}/${id}`,
       ...projectSecret(webhookSecret, id),
     }),
+    secretsAreBehind: async () => false, // no twin here declares any: nothing more is asked of the host
     nudgeProject: (path: string) => void nudged.push(path),
   };
   progress("first look: every project is new");

@@ -6,6 +6,7 @@ import type { CliIo } from "./cli-io.ts";
 import { processEnvironment } from "./config.ts";
 import { doctorCommand } from "./doctor/doctor-command.ts";
 import { runCli } from "./run-cli.ts";
+import { readSecret } from "./secret/read-secret.ts";
 import { upCommand } from "./up/up-command.ts";
 
 const environment = processEnvironment();
@@ -23,6 +24,7 @@ const io: CliIo = {
   bytes: async (chunk) => {
     if (!process.stdout.write(chunk)) await new Promise((resolve) => process.stdout.once("drain", resolve));
   },
+  secret: (question, maxBytes) => readSecret(process.stdin, process.stderr, { question, maxBytes }),
   colours: process.stdout.isTTY === true && !environment["NO_COLOR"],
   isTerminal: process.stderr.isTTY === true,
   environment,

@@ -7,6 +7,7 @@ import { painter } from "./output/paint.ts";
 import { printError } from "./output/print-error.ts";
 import { planCommand } from "./plan/plan-command.ts";
 import { remoteCommand } from "./remote/remote-command.ts";
+import { secretCommand } from "./secret/secret-command.ts";
 import { twinCommand } from "./twin/twin-command.ts";
 import { validateCommand } from "./validate/validate-command.ts";
 
@@ -37,7 +38,8 @@ export async function runCli(
     .addCommand(twinCommand(io, end))
     .addCommand(libraryCommand(io))
     .addCommand(remoteCommand(io, end))
-    .addCommand(deliveryCommand(io));
+    .addCommand(deliveryCommand(io))
+    .addCommand(secretCommand(io));
   prepare(program, io);
   try {
     await program.parseAsync([...args], { from: "user" });

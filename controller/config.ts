@@ -1,3 +1,4 @@
+import { publicKeyPattern } from "#core/age";
 import { readConfig, type Setting } from "#core/read-config";
 
 export interface ControllerConfig {
@@ -12,6 +13,8 @@ export interface ControllerConfig {
   group: string;
   /** From this the secrets of all hooks are derived. */
   webhookSecret: string;
+  /** The runner's public key, to which secrets are sealed; absent: twins cannot have any. */
+  runnerKey: string | undefined;
   resyncSeconds: number;
   /** What one fetch may add to a mirror. */
   maxFetchBytes: number;
@@ -42,6 +45,7 @@ const settings = {
     pattern: /^\S{32,}$/,
     says: "at least 32 characters that nobody can guess",
   },
+  DTAAS_RUNNER_KEY: { pattern: publicKeyPattern, says: "the runner's public key, age1..." },
   DTAAS_RESYNC_SECONDS: { fallback: "30", pattern: /^[1-9]\d{0,3}$/, says: "seconds, 1 to 9999" },
   DTAAS_MAX_FETCH_MIB: { fallback: "4096", pattern: /^[1-9]\d{0,6}$/, says: "MiB, 1 to 9999999" },
   DTAAS_LOG_LEVEL: {
@@ -65,6 +69,7 @@ export function readControllerConfig(environment: NodeJS.ProcessEnv = process.en
     forgeToken: text("DTAAS_FORGE_TOKEN"),
     group: text("DTAAS_FORGE_GROUP"),
     webhookSecret: text("DTAAS_WEBHOOK_SECRET"),
+    runnerKey: values.DTAAS_RUNNER_KEY,
     resyncSeconds: Number(text("DTAAS_RESYNC_SECONDS")),
     maxFetchBytes: Number(text("DTAAS_MAX_FETCH_MIB")) * 1024 * 1024,
     logLevel: text("DTAAS_LOG_LEVEL"),

@@ -30,6 +30,8 @@ import { resync } from "./reconcile/resync.ts";
 import { Tracked } from "./reconcile/tracked.ts";
 import { Remotes } from "./remotes/remotes.ts";
 import { reportStatuses } from "./review/report-statuses.ts";
+import { secretBook } from "./secrets/secret-book.ts";
+import { openTwinSecrets } from "./secrets/twin-secrets.ts";
 
 // Users and projects worked on at the same time; most of the time they wait for the network or the disk.
 const projectsAtOnce = 8;
@@ -94,6 +96,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
   const onSetAside = logSetAside(logger);
   const tracked = await Tracked.open(config.group, data, onSetAside);
   const desired = await DesiredDocuments.open(data, onSetAside);
+  const secrets = await openTwinSecrets(config, data, forge);
   const documents = storedDocuments(data, (path, error) =>
     logger.error({ path, err: messageOf(error) }, "a document cannot be read"),
   );
@@ -118,6 +121,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     tracked,
     desired,
     news,
+    secrets,
     templates: parts.templates,
     logger,
     nudgeProject,
@@ -189,12 +193,17 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
 
   let lastResync: Date | undefined;
   let resyncs = 0;
+  const secretsAreBehind = (project: ForgeProject) =>
+    secrets.isBehind(
+      project,
+      desired.all().find((document) => document.project.path === project.path),
+    );
   const lookAtAll = async () => {
     const hooks = resyncs % resyncsPerHookCheck === 0;
     try {
       const result = await resync(
         {
-          ...{ forge, mirrors, tracked, logger, hookFor },
+          ...{ forge, mirrors, tracked, logger, hookFor, secretsAreBehind },
           nudgeProject: nudgeNews,
           refused: (path) => tooLarge.get(path),
         },
@@ -245,6 +254,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     deliveries,
     remotes,
     library: new Library({ forge, mirrors, tracked, onMoved: nudgeNews }),
+    secrets: secretBook({ forge, secrets, logger, nudgeProject, publicKey: config.runnerKey }),
     plan: async (user) => planView(user, desired.get(user), await documents.observed(user), Date.now()),
     queueLengths: async () => {
       const lengths = [projects.queue, users.queue, observedNudges.queue].map(async (queue) => {

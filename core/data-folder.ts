@@ -19,6 +19,8 @@ export interface DataFolder {
   reported: string;
   /** (c) `<user>.json`: what became of remotes; `git/`: what was fetched from them. */
   remotes: string;
+  /** (c) `<user>/<twin>.json`: secrets of one twin, encrypted to the runner's key. */
+  sealed: string;
   /** (r) `<user>.json`, one observed-state document each. */
   observed: string;
   /** (r) `<user>/<twin>/<run id>/{manifest,outcome}.json, log.ndjson, outputs/`. */
@@ -27,6 +29,8 @@ export interface DataFolder {
   memory: string;
   /** (r) writable layers of twins. */
   layers: string;
+  /** (r) `runner.key`: the private keys that secrets are opened with; nobody else reads this folder. */
+  runner: string;
   /** (r) logs of image builds: `<image hash>.ndjson`. */
   builds: string;
   /** (r) what the process engine knows of its runs; also the log of an engine that `dtaas up` has started. */
@@ -45,10 +49,12 @@ export function dataFolder(root: string): DataFolder {
     keys: at("keys"),
     reported: at("reported"),
     remotes: at("remotes"),
+    sealed: at("sealed"),
     observed: at("observed"),
     runs: at("runs"),
     memory: at("memory"),
     layers: at("layers"),
+    runner: at("runner"),
     builds: at("builds"),
     engine: at("engine"),
   };
@@ -67,4 +73,9 @@ export function snapshotPath(data: DataFolder, project: string, commit: string):
 /** The folder of one run. */
 export function runFolder(data: DataFolder, user: string, twin: string, runId: string): string {
   return join(data.runs, user, twin, runId);
+}
+
+/** The sealed secrets of one twin. */
+export function sealedPath(data: DataFolder, user: string, twin: string): string {
+  return join(data.sealed, user, `${twin}.json`);
 }

@@ -39,6 +39,9 @@ export interface TwinFacts {
   /** Image of the desired source, and of the last good one. */
   image: ImageFact;
   lastGoodImage: ImageFact | undefined;
+  /** Why neither can be started for want of a secret, in a sentence; absent when all is well. */
+  secretProblem?: string;
+  lastGoodSecretProblem?: string;
   containers: readonly ContainerFact[];
   memory: TwinMemory;
   /** Accepted and not ended, oldest first. */

@@ -229,8 +229,13 @@ function isOverdue(facts: TwinFacts, target: Target, km: KeyMemory): boolean {
   return facts.nowMs >= km.firstStartedAtMs + target.source.spec.rollout.timeoutMs;
 }
 
+/** One that differs in its secrets only is no other one: former values are not kept. */
 function hasOtherGood(facts: TwinFacts, key: string): boolean {
-  return facts.memory.lastGood !== undefined && facts.memory.lastGood.key !== key;
+  const { lastGood } = facts.memory;
+  if (lastGood === undefined || lastGood.key === key) return false;
+  const { desired } = facts;
+  const sameSource = lastGood.source.sourceKey === desired?.sourceKey;
+  return !sameSource || lastGood.source.secretsVersion === desired.secretsVersion;
 }
 
 function isRerun(facts: TwinFacts, container: ContainerFact): boolean {

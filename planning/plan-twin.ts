@@ -90,13 +90,27 @@ function planWanted(facts: TwinFacts, desired: DesiredTwin): TwinPlan {
       wakeAtMs: facts.nowMs + 5_000,
     };
   }
-  const desiredKey = restartKey(desired.sourceKey, facts.image.hash);
+  const desiredKey = restartKey(desired, facts.image.hash);
   const { refused, lastGood } = facts.memory;
   const isRefused = refused?.key === desiredKey;
   const target: Target =
     isRefused && lastGood && facts.lastGoodImage && facts.lastGoodImage.state !== "unknown"
-      ? { source: lastGood.source, key: lastGood.key, image: facts.lastGoodImage, fallback: true }
-      : { source: desired, key: desiredKey, image: facts.image, fallback: false };
+      ? {
+          source: lastGood.source,
+          key: lastGood.key,
+          image: facts.lastGoodImage,
+          fallback: true,
+          ...(facts.lastGoodSecretProblem === undefined
+            ? {}
+            : { secretProblem: facts.lastGoodSecretProblem }),
+        }
+      : {
+          source: desired,
+          key: desiredKey,
+          image: facts.image,
+          fallback: false,
+          ...(facts.secretProblem === undefined ? {} : { secretProblem: facts.secretProblem }),
+        };
   const abandoned = planAbandoned(facts, new Set([target.key, desiredKey]));
   if (abandoned.length > 0) return { steps: abandoned, status: describeNow(facts) };
   const requests = planRequests(facts, target);

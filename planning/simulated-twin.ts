@@ -27,6 +27,8 @@ export class SimulatedTwin {
   health = new Map<string, HealthFact>();
   layers = new Set<string>();
   image: ImageFact = { state: "present", hash: imageHash, id: "sha256:1" };
+  /** Why the desired source cannot be started for want of a secret. */
+  secretProblem: string | undefined;
   dependencies: { name: string; ready: boolean }[] = [];
   nowMs = 1_000_000;
   /** Everything that was done, as `start execute k1` or `stop execute k1 replaced`. */
@@ -42,6 +44,7 @@ export class SimulatedTwin {
       desired: this.desired,
       image: this.image,
       lastGoodImage: this.memory.lastGood ? this.image : undefined,
+      ...(this.secretProblem === undefined ? {} : { secretProblem: this.secretProblem }),
       containers: this.containers,
       memory: this.memory,
       requests: this.requests,

@@ -10,11 +10,16 @@ export interface Target {
   source: DesiredTwin;
   key: string;
   image: Exclude<ImageFact, { state: "unknown" }>;
+  /** One of its secrets cannot be opened: it is not started, and what runs is not stopped for it. */
+  secretProblem?: string;
   /** The last good source stands in for the desired one. */
   fallback: boolean;
 }
 
-/** The image is there, or what to do about it. */
+// A secret that cannot be opened is looked at again this often: it may be sealed anew without anything else changing.
+const secretsAgainMs = 30_000;
+
+/** The image and the secrets are there, or what to do about it. */
 export function planImage(
   facts: Pick<TwinFacts, "nowMs">,
   target: Target,
@@ -24,6 +29,10 @@ export function planImage(
   const { image } = target;
   switch (image.state) {
     case "present":
+      if (target.secretProblem !== undefined) {
+        const { secretProblem: reason } = target;
+        return { plan: { steps: [], phase: "failed", reason, wakeAtMs: facts.nowMs + secretsAgainMs } };
+      }
       return { ready: { hash: image.hash, id: image.id } };
     case "missing":
       return {

@@ -2,11 +2,13 @@ import { mkdir } from "node:fs/promises";
 import type { DataFolder } from "#core/data-folder";
 import type { Logger } from "#core/logger";
 import { logSetAside } from "#core/read-or-set-aside";
-import { redactSecrets } from "#core/redaction";
 import type { Engine } from "./engine/engine.ts";
 import type { RunnerMetrics } from "./metrics.ts";
 import { LogCollector } from "./runs/collect-log.ts";
 import { RunStore } from "./runs/run-store.ts";
+import { RunSecrets } from "./secrets/run-secrets.ts";
+import { loadRunnerKeys } from "./secrets/runner-key.ts";
+import { SecretFolders, secretsFolderOf } from "./secrets/secret-folders.ts";
 import { DesiredStore } from "./twins/desired-store.ts";
 import { EngineOutage } from "./twins/engine-outage.ts";
 import { HealthMonitor } from "./twins/health-monitor.ts";
@@ -22,6 +24,8 @@ export interface RunnerParts {
   logger: Logger;
   metrics: RunnerMetrics;
   render: RenderWorkspace;
+  /** A folder in memory for the values of secrets. Default: one of this data folder's own in /dev/shm. */
+  secretsFolder?: string | undefined;
 }
 
 /** What the runner works with, over one data folder and one engine. Nothing is started. */
@@ -42,6 +46,10 @@ export async function composeRunner(
     await mkdir(folder, { recursive: true });
   }
   const onSetAside = logSetAside(logger);
+  const { privateKeys } = await loadRunnerKeys(data);
+  const readers = engine.name === "process" ? "account" : "container";
+  const root = parts.secretsFolder ?? secretsFolderOf(data);
+  const secrets = new RunSecrets(data, new SecretFolders({ root, readers }), privateKeys);
   return {
     data,
     logger,
@@ -50,7 +58,8 @@ export async function composeRunner(
     desired: new DesiredStore(data),
     memory: new MemoryStore(data, onSetAside),
     runs: new RunStore(data, onSetAside),
-    logs: new LogCollector(engine.containers, logger, redactSecrets),
+    logs: new LogCollector(engine.containers, logger, (run, folder) => secrets.redactorOf(run, folder)),
+    secrets,
     health: new HealthMonitor(engine.containers, wishes.nudge),
     images: new ImageShelf(engine.images, data, parts.render),
     layers: new KnownLayers(engine.layers),

@@ -11,6 +11,8 @@ export interface RunnerConfig {
   isolation: "auto" | "none";
   dockerHost: string | undefined;
   networkPool: string;
+  /** Folder in memory for the values of secrets; absent: one in /dev/shm. */
+  secretsFolder: string | undefined;
   metricsPort: number | undefined;
   logLevel: string;
   /** How this machine reaches package registries: proxies and pip settings, for builds only. */
@@ -30,6 +32,7 @@ const settings = {
     pattern: /^[\d.]+\/\d+$/,
     says: "a private IPv4 range, CIDR",
   },
+  DTAAS_SECRETS_FOLDER: { pattern: /^\//, says: "an absolute path in a tmpfs" },
   DTAAS_METRICS_PORT: { pattern: /^\d+$/, says: "a port number" },
   DTAAS_LOG_LEVEL: {
     fallback: "info",
@@ -52,6 +55,7 @@ export function readRunnerConfig(environment: NodeJS.ProcessEnv = process.env): 
     isolation: values.DTAAS_ISOLATION === "none" ? "none" : "auto",
     dockerHost: values.DOCKER_HOST,
     networkPool: values.DTAAS_NETWORK_POOL ?? "",
+    secretsFolder: values.DTAAS_SECRETS_FOLDER,
     metricsPort: values.DTAAS_METRICS_PORT === undefined ? undefined : Number(values.DTAAS_METRICS_PORT),
     logLevel: values.DTAAS_LOG_LEVEL ?? "info",
     registrySettings: environment,

@@ -12,6 +12,7 @@ import { createImageBuilder } from "./images/build-image.ts";
 import { collectImages } from "./images/collect-images.ts";
 import { readMachineRegistries } from "./images/machine-registries.ts";
 import { runnerMetrics } from "./metrics.ts";
+import { loadRunnerKeys, rotateRunnerKey } from "./secrets/runner-key.ts";
 import { serveProbes } from "./serve-probes.ts";
 import { startRunner } from "./start-runner.ts";
 import { stopAll } from "./stop-all.ts";
@@ -21,11 +22,20 @@ const pingRedisDeadlineMs = 2_000;
 // An image that no twin refers to is kept this long, for whoever pushes the old packages again.
 const unusedImageAgeMs = 14 * 24 * 3_600_000;
 
-/** `runner/main.js` serves until SIGTERM; `runner/main.js --stop-all` ends every twin of this installation. */
+/**
+ * `runner/main.js` serves until SIGTERM; `--stop-all` ends every twin of this installation; `--public-key` prints what
+ * secrets are sealed to, and makes the key where there is none; `--rotate-key` makes a new one and prints it likewise.
+ */
 async function main(): Promise<void> {
   const config = readRunnerConfig();
   const logger = createLogger("runner", config.logLevel);
   if (process.argv.includes("--stop-all")) return await stopEverything(config, logger);
+  const prints = { "--public-key": loadRunnerKeys, "--rotate-key": rotateRunnerKey };
+  for (const [option, keysOf] of Object.entries(prints)) {
+    if (!process.argv.includes(option)) continue;
+    process.stdout.write(`${(await keysOf(dataFolder(config.dataFolder))).publicKey}\n`);
+    return;
+  }
   await serve(config, logger);
 }
 
@@ -46,6 +56,7 @@ async function serve(config: RunnerConfig, logger: Logger): Promise<void> {
     logger,
     metrics,
     render: renderFor(config),
+    secretsFolder: config.secretsFolder,
     build: async ({ workspace }, signal) => void (await builder.ensure(workspace, signal)),
     collectImages: async (keep) => {
       const gone = await collectImages(images, { keep, minAgeMs: unusedImageAgeMs, nowMs: Date.now() });
@@ -76,6 +87,7 @@ async function stopEverything(config: RunnerConfig, logger: Logger): Promise<voi
       logger,
       metrics: runnerMetrics(),
       render: renderFor(config),
+      secretsFolder: config.secretsFolder,
     },
     { nudge: nothing, wakeAt: nothing, requestBuild: nothing, tellController: nothing },
   );

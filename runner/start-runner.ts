@@ -138,6 +138,9 @@ export async function startRunner(parts: StartParts): Promise<RunningRunner> {
     runner.images.forget();
     runner.layers.refresh();
     checks += 1;
+    void sweepSecrets(runner).catch((error: unknown) =>
+      logger.warn({ err: messageOf(error) }, "secrets of ended runs could not be removed"),
+    );
     void collectImages(runner, parts).catch((error: unknown) =>
       logger.warn({ err: messageOf(error) }, "unused images could not be collected"),
     );
@@ -174,6 +177,12 @@ function countTwins(runner: Runner): void {
   for (const user of runner.published.users()) {
     for (const { phase } of runner.published.get(user)?.twins ?? []) runner.metrics.twins.inc({ phase });
   }
+}
+
+/** Values of secrets that a crash has left in memory. */
+async function sweepSecrets(runner: Runner): Promise<void> {
+  const containers = await runner.engine.containers.list();
+  await runner.secrets.sweep(new Set(containers.map(({ labels }) => labels.run)));
 }
 
 /** Images that no desired and no last good source refers to may go. */

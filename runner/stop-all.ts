@@ -24,6 +24,7 @@ export async function stopAll(runner: Runner): Promise<{ stopped: number }> {
       }
     }),
   );
+  await runner.secrets.clear();
   for (const user of await engine.networks.list()) await engine.networks.remove(user);
   return { stopped: containers.length };
 }

@@ -178,3 +178,37 @@ export interface Problem {
 export interface Items<T> {
   items: T[];
 }
+
+/** A secret of a user's project: where it comes from and who uses it. Its value is told to nobody. */
+export interface SecretView {
+  name: string;
+  /** `none`: declared by a twin, and without a value. */
+  origin: "variable" | "file" | "none";
+  /** Full path of the project or group that has the variable. */
+  of: string | null;
+  /** Environments the variable is for: `*`, `dtaas/<twin>` ... */
+  scope: string | null;
+  protected: boolean;
+  masked: boolean;
+  /** Twins whose spec names it. */
+  declaredBy: string[];
+  /** Why it cannot be used, or what else is to be said about it. */
+  remark: string | null;
+}
+
+export interface SecretChange {
+  user: string;
+  name: string;
+  scope: string;
+  change: "created" | "replaced" | "deleted";
+  /** Twins whose spec names it: they start again with the new value, or run on without one. */
+  declaredBy: string[];
+  remark: string | null;
+}
+
+/** What a secret has to be sealed to before it may stand in the repository. */
+export interface SealingKey {
+  user: string;
+  project: string;
+  publicKey: string;
+}

@@ -22,6 +22,11 @@ export interface DesiredTwin {
    * of its declared assets. With the image id it makes the restart key. Equal key, no restart.
    */
   sourceKey: string;
+  /**
+   * Keyed hash of the values of its secrets; absent where it has none. Part of the restart key, not of the source key:
+   * a new value starts the twin again on the workspace it has.
+   */
+  secretsVersion?: string;
   /** The commit at which the source key took this value; it is what is checked out and run. */
   revision: string;
   own: PinnedSnapshot;

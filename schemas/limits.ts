@@ -16,3 +16,7 @@ export const maxDiagnosticsPerDocument = 100;
 export const maxTwinsPerRepository = 1000;
 /** Characters of the user's own text that a message repeats. */
 export const maxQuotedCharacters = 60;
+/** Bytes of one secret; a certificate with its chain has 10 KiB. */
+export const maxSecretBytes = 64 * 1024;
+/** Bytes of one sealed secret: base64 twice over, and what age adds. */
+export const maxSealedBytes = 192 * 1024;

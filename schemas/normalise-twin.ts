@@ -59,6 +59,15 @@ function normaliseSpec(spec: DigitalTwin["spec"], options: NormaliseOptions): Tw
         typeof value === "string" ? value : (options.written(name) ?? String(value)),
       ]),
     ),
+    ...(spec.secrets === undefined || spec.secrets.length === 0
+      ? {}
+      : {
+          secrets: spec.secrets.map((secret) =>
+            typeof secret === "string"
+              ? { name: secret, env: false }
+              : { name: secret.name, env: secret.env ?? false },
+          ),
+        }),
     lifecycle:
       spec.lifecycle === undefined
         ? deriveLifecycle(folder, options.scripts)

@@ -229,7 +229,7 @@ describe("a problem is told where it stands, with what to do", () => {
       "  integrationLvel: twin\n",
       { code: "unknown-field", column: 3, hint: "did you mean `integrationLevel`?" },
     ],
-    ["a field of a later language", "  secrets: [A]\n", { code: "unknown-field", column: 3 }],
+    ["a field of a later language", "  preview: {}\n", { code: "unknown-field", column: 3 }],
     [
       "a field in the wrong place",
       "  labels: {}\n",
@@ -390,6 +390,34 @@ describe("a problem is told where it stands, with what to do", () => {
     ],
     ["memory in another unit", "  resources: { memory: 1GB }\n", { code: "invalid-value", column: 24 }],
     ["too little memory", "  resources: { memory: 1Mi }\n", { code: "out-of-range", column: 24 }],
+    [
+      "a secret whose name begins with a digit",
+      "  secrets: [1TOKEN]\n",
+      { code: "invalid-value", column: 13, hint: "for example: PLANT_TOKEN" },
+    ],
+    [
+      "a secret with a name of the platform's",
+      "  secrets: [DT_TOKEN]\n",
+      { code: "invalid-value", column: 13 },
+    ],
+    ["a value instead of a name", "  secrets: { TOKEN: hunter2 }\n", { code: "wrong-type", column: 12 }],
+    [
+      "a secret with a field that is misspelt",
+      "  secrets: [{ name: A, environment: true }]\n",
+      { code: "unknown-field", column: 24 },
+    ],
+    ["a secret without a name", "  secrets: [{ env: true }]\n", { code: "missing-field", column: 13 }],
+    ["the same secret twice", "  secrets: [A, A]\n", { code: "duplicate-item", column: 16 }],
+    [
+      "the same secret twice, once for the environment",
+      "  secrets: [A, { name: A, env: true }]\n",
+      { code: "duplicate-item", column: 16, hint: "keep one of them" },
+    ],
+    [
+      "a secret and a plain variable of one name",
+      "  environment: { A: x }\n  secrets: [{ name: A, env: true }]\n",
+      { code: "name-taken", line: 6, column: 13 },
+    ],
     [
       "disk, which is of a later language",
       "  resources: { disk: 1Gi }\n",

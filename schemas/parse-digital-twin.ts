@@ -69,6 +69,7 @@ function checkTwin(value: unknown, options: CheckOptions, find: Find): void {
   checkState(spec, options.scripts, find);
   checkDependencies(spec["dependsOn"], options, find);
   checkHealth(spec["health"], find);
+  checkSecrets(spec, find);
   findUnknownTemplate(recordOf(spec["workspace"])?.["template"], "/spec/workspace/template", options, find);
 }
 
@@ -144,4 +145,31 @@ function checkHealth(value: unknown, find: Find): void {
     message: `\`spec.health\` must have exactly one of http or exec, and has ${kinds.length === 0 ? "none" : "both"}`,
     hint: kinds.length === 0 ? "for example: http: { port: 8000, path: /healthz }" : "keep one of them",
   });
+}
+
+/** One name, one entry; and what comes as an environment variable must not stand under `environment` as well. */
+function checkSecrets(spec: Record<string, unknown>, find: Find): void {
+  const environment = recordOf(spec["environment"]) ?? {};
+  const seen = new Map<string, Set<string>>(); // the entries of each name, as JSON
+  for (const [index, secret] of (listOf(spec["secrets"]) ?? []).entries()) {
+    const fields = recordOf(secret);
+    const name = fields === undefined ? secret : fields["name"];
+    if (typeof name !== "string") continue;
+    const pointer = `/spec/secrets/${index}`;
+    const earlier = seen.get(name) ?? new Set();
+    const text = JSON.stringify(secret);
+    // The very same entry twice is reported by the schema.
+    if (earlier.size > 0 && !earlier.has(text)) {
+      const message = `the secret ${quote(name)} stands in \`spec.secrets\` more than once`;
+      find({ code: "duplicate-item", pointer, message, hint: "keep one of them" });
+    } else if (fields?.["env"] === true && Object.hasOwn(environment, name)) {
+      find({
+        code: "name-taken",
+        pointer,
+        message: `${quote(name)} stands under \`spec.environment\`, too`,
+        hint: "keep one of them; a secret does not belong in Git",
+      });
+    }
+    seen.set(name, earlier.add(text));
+  }
 }

@@ -1,5 +1,5 @@
 import type { PinnedSnapshot } from "./desired-state.ts";
-import type { OperationSpec, Resources, WorkspaceImage } from "./twin-spec.ts";
+import type { OperationSpec, Resources, SecretReference, WorkspaceImage } from "./twin-spec.ts";
 
 export type RunCause = "state" | "restart" | "request" | "rerun" | "return-to-last-good" | "removal";
 
@@ -24,6 +24,8 @@ export interface RunManifest {
   image: { hash: string; id: string };
   command: OperationSpec;
   environment: Record<string, string>;
+  /** Names only: a run that is done again gets the values of its own day. */
+  secrets?: SecretReference[];
   resources: Resources;
   createdAt: string;
 }

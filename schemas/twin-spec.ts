@@ -35,6 +35,12 @@ export interface OperationSpec {
   outputs: string[];
 }
 
+/** A secret by its name; `env`: given as an environment variable, too. The value is never part of a spec. */
+export interface SecretReference {
+  name: string;
+  env: boolean;
+}
+
 export interface HealthSpec {
   http?: { port: number; path: string };
   exec?: string[];
@@ -73,6 +79,8 @@ export interface TwinSpec {
   workspace: WorkspaceImage;
   assets: AssetReference[];
   environment: Record<string, string>;
+  /** Absent: none. */
+  secrets?: SecretReference[];
   /** By operation name: create, execute, save, analyse, evolve, terminate, clean, explore, or the user's own. */
   lifecycle: Record<string, OperationSpec>;
   /** `user/twin` names, each started before this one. */

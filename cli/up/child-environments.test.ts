@@ -23,6 +23,7 @@ const settings: ChildSettings = {
     },
   },
   ports: { http: 1, forge: 2, metrics: 3 },
+  runnerKey: "age1-public",
   environment: {
     HOME: "/root",
     AWS_SECRET_ACCESS_KEY: "mine",
@@ -48,6 +49,10 @@ test("the platform's token is the controller's alone, the administrator's the fo
 
 test("the engine is the runner's alone", () => {
   expect(holders("engine.sock")).toEqual(["runner"]);
+});
+
+test("what secrets are sealed to is told to the controller by its configuration", () => {
+  expect(holders("age1-public")).toEqual(["controller"]);
 });
 
 test("the forge cannot reach Redis", () => {

@@ -14,6 +14,8 @@ export interface ChildSettings {
   logLevel: string;
   secrets: Secrets;
   ports: Ports;
+  /** What secrets are sealed to; made by the runner's own program before the controller starts. */
+  runnerKey?: string;
   /** Ours; picked from by name, never handed on whole. */
   environment: Environment;
 }
@@ -64,6 +66,7 @@ export function controllerEnvironment(settings: ChildSettings): Record<string, s
     DTAAS_FORGE_TOKEN: token,
     DTAAS_FORGE_GROUP: group,
     DTAAS_WEBHOOK_SECRET: secrets.webhookSecret,
+    ...(settings.runnerKey !== undefined && { DTAAS_RUNNER_KEY: settings.runnerKey }),
   };
 }
 
@@ -71,7 +74,10 @@ export function controllerEnvironment(settings: ChildSettings): Record<string, s
 export function runnerEnvironment(settings: ChildSettings): Record<string, string> {
   const { processEngine } = settings;
   return {
-    ...base(settings, processEngine ? ["DTAAS_ISOLATION"] : [...registries, ...engine]),
+    ...base(settings, [
+      "DTAAS_SECRETS_FOLDER",
+      ...(processEngine ? ["DTAAS_ISOLATION"] : [...registries, ...engine]),
+    ]),
     REDIS_URL: settings.redisUrl,
     DTAAS_METRICS_PORT: String(settings.ports.metrics),
     ...(processEngine && { DTAAS_ENGINE: "process", DTAAS_PROCESS_USER: processEngine.user }),

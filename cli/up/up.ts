@@ -23,6 +23,7 @@ import { choosePorts } from "./ports.ts";
 import { prepareEngine } from "./prepare-engine.ts";
 import { prepareTalk } from "./prepare-talk.ts";
 import { endProcessTwins, seededUsers } from "./process-twins.ts";
+import { runnerKey } from "./runner-key.ts";
 import { loadSecrets } from "./secrets.ts";
 import { exampleUsers, type Seeded, seed } from "./seed.ts";
 import { answersOk, startChild } from "./start-child.ts";
@@ -168,6 +169,7 @@ async function startAll(
   if (signal.aborted) return undefined;
 
   const runnerSettings = runnerEnvironment(settings);
+  settings.runnerKey = await runnerKey({ environment: runnerSettings });
   if (!onlyUser) await endProcessTwins(settings);
   stops.add("twins", () => stopTwins({ environment: runnerSettings, dataFolder }));
   terminal.stage("controller");

@@ -1,15 +1,23 @@
 import { expect, test } from "vitest";
 import { type Action, decide } from "./decide.ts";
 
-const actions: Action[] = ["identify", "see", "operate", "change-state", "delete", "administer"];
+const actions: Action[] = [
+  "identify",
+  "see",
+  "operate",
+  "change-state",
+  "manage-secrets",
+  "delete",
+  "administer",
+];
 
 test.each([
-  [0, "allowed hidden hidden hidden hidden denied"],
-  [10, "allowed hidden hidden hidden hidden denied"],
-  [20, "allowed allowed denied denied denied denied"],
-  [30, "allowed allowed allowed allowed denied denied"],
-  [40, "allowed allowed allowed allowed allowed denied"],
-  [50, "allowed allowed allowed allowed allowed denied"],
+  [0, "allowed hidden hidden hidden hidden hidden denied"],
+  [10, "allowed hidden hidden hidden hidden hidden denied"],
+  [20, "allowed allowed denied denied denied denied denied"],
+  [30, "allowed allowed allowed allowed denied denied denied"],
+  [40, "allowed allowed allowed allowed allowed allowed denied"],
+  [50, "allowed allowed allowed allowed allowed allowed denied"],
 ])("level %i in the user's project and none in the platform's", (project, expected) => {
   expect(actions.map((action) => decide(action, { project, platform: 0 })).join(" ")).toBe(expected);
 });

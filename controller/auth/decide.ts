@@ -7,6 +7,7 @@ export const accessLevels = { reporter: 20, developer: 30, maintainer: 40, owner
  * - `see`: twins, runs, logs, outputs and plans of one user;
  * - `operate`: run and cancel operations; `change-state`: commit `state:`;
  * - `change-files`: commit files with the caller's own token;
+ * - `manage-secrets`: set, replace, delete and list secrets; nobody may read a value back;
  * - `delete`: take away what is kept of a user's twins;
  * - `administer`: state of the platform itself.
  */
@@ -16,6 +17,7 @@ export type Action =
   | "operate"
   | "change-state"
   | "change-files"
+  | "manage-secrets"
   | "delete"
   | "administer";
 
@@ -34,6 +36,7 @@ const neededLevel: Record<Exclude<Action, "identify" | "administer">, number> = 
   operate: accessLevels.developer,
   "change-state": accessLevels.developer,
   "change-files": accessLevels.developer,
+  "manage-secrets": accessLevels.maintainer,
   delete: accessLevels.maintainer,
 };
 

@@ -85,6 +85,7 @@ const words: Record<Action, string> = {
   operate: "run or cancel operations",
   "change-state": "start or stop twins",
   "change-files": "change files",
+  "manage-secrets": "manage secrets",
   delete: "delete",
   administer: "administer",
 };

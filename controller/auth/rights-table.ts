@@ -16,6 +16,7 @@ export interface RightsRow {
 const everybody = answers("yes", "yes", "yes", "yes");
 const members = answers("hidden", "yes", "yes", "yes");
 const developers = answers("hidden", "no", "yes", "yes");
+const maintainers = answers("hidden", "no", "no", "yes");
 const administrators = answers("no", "no", "no", "no");
 const library = "/library/{repository}";
 const run = "/twins/{user}/{twin}/runs/{id}";
@@ -66,6 +67,14 @@ export const rightsTable: readonly RightsRow[] = [
   },
   { route: "GET /users/{user}/remotes", says: "repositories on other hosts", ...members },
   { route: "POST /users/{user}/remotes/{remote}/sync", says: "pull from or push to one", ...developers },
+  { route: "GET /users/{user}/sealing-key", says: "what to seal secrets to", ...members },
+  { route: "GET /users/{user}/secrets", says: "list secrets, never values", ...maintainers },
+  {
+    route: "PUT /users/{user}/secrets/{name}",
+    says: "set a secret with the caller's own token, so the Git host decides, too",
+    ...maintainers,
+  },
+  { route: "DELETE /users/{user}/secrets/{name}", says: "delete a secret, likewise", ...maintainers },
   { route: "GET /status", says: "state of the platform", ...administrators },
 ];
 

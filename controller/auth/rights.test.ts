@@ -28,6 +28,7 @@ const values: Record<string, string> = {
   path: "models/a.txt",
   repository: "user1",
   remote: "upstream",
+  name: "TOKEN",
 };
 const bodies: Record<string, unknown> = {
   "PUT /twins/{user}/{twin}/state": { state: "running" },
@@ -36,6 +37,16 @@ const bodies: Record<string, unknown> = {
   "POST /library/graphql": {
     query: '{ readFile(path: "user1/models/a.txt") { repository { blobs { nodes { name } } } } }',
   },
+  "PUT /users/{user}/secrets/{name}": { value: "a value of ours" },
+};
+const token = {
+  key: "TOKEN",
+  value: "a value of ours",
+  kind: "variable" as const,
+  protected: false,
+  masked: false,
+  scope: "*",
+  of: "dtaas/user1",
 };
 let api: ApiFixture;
 
@@ -98,6 +109,7 @@ async function statusOf(route: string, who: string | undefined): Promise<number>
   const path = template.replaceAll(/\{(\w+)\}/g, (_all, name: string) =>
     name === "id" ? (delivery ? "d1" : id) : (values[name] ?? name),
   );
+  if (method === "DELETE" && template.includes("/secrets/")) api.forge.held.push(token);
   const response = await api.ask(who, method, path, bodies[`${method} ${template}`]);
   const { status } = response;
   if (template !== "/events") await response.arrayBuffer();

@@ -20,8 +20,23 @@ export interface ForgeStage {
   addMember(path: string, username: string, accessLevel: number): Promise<void>;
   revokeTokens(username: string): Promise<void>;
   hooks(path: string): Promise<{ id: number; url: string; events: string[] }[]>;
+  /** Makes a CI/CD variable, of a project or a group, as somebody on the host's pages does. */
+  addVariable(of: { project: string } | { group: string }, variable: StagedVariable): Promise<void>;
+  /** Takes every protection off `main`. */
+  unprotect(path: string): Promise<void>;
+  /** Whether the platform's account may read variables of the group. */
+  readsGroup(may: boolean): Promise<void>;
   /** Makes a hook that is not ours, or one of ours that somebody changed. */
   addHook(path: string, url: string, events: string[]): Promise<void>;
+}
+
+export interface StagedVariable {
+  key: string;
+  value: string;
+  scope?: string;
+  isFile?: boolean;
+  isProtected?: boolean;
+  isHidden?: boolean;
 }
 
 const hook: WantedHook = {
@@ -334,6 +349,92 @@ export function forgeContract(stage: () => ForgeStage): void {
     await expect(withBadToken.project(project.path)).rejects.toMatchObject(refused);
     await expect(withBadToken.head(project)).rejects.toMatchObject(refused);
     await expect(withBadToken.listStatuses(project, head)).rejects.toMatchObject(refused);
+  });
+
+  test("variables of the project come first, then those of its group, with all that decides about them", async () => {
+    const { project } = await freshProject({ a: "1" });
+    await stage().readsGroup(true);
+    await stage().addVariable({ group: stage().group }, { key: "SHARED", value: "of the group" });
+    await stage().addVariable({ project: project.path }, { key: "TOKEN", value: "for all" });
+    const only = { key: "TOKEN", value: "for one", scope: "dtaas/tank", isProtected: true };
+    await stage().addVariable({ project: project.path }, only);
+    const multiline = "-----BEGIN-----\nx $NOT_EXPANDED\n-----END-----\n";
+    await stage().addVariable({ project: project.path }, { key: "CERT", value: multiline, isFile: true });
+    await stage().addVariable(
+      { project: project.path },
+      { key: "HIDDEN", value: "hidden-value", isHidden: true },
+    );
+    const listed = await stage().forge.variables.list(project);
+    expect(listed.unreadable).toEqual([]);
+    expect(listed.defaultBranchIsProtected).toBe(true);
+    const plain = { kind: "variable", protected: false, masked: false, scope: "*", of: project.path };
+    expect(listed.variables).toHaveLength(5);
+    expect(listed.variables).toEqual(
+      expect.arrayContaining([
+        { ...plain, key: "TOKEN", value: "for all" },
+        { ...plain, key: "TOKEN", value: "for one", scope: "dtaas/tank", protected: true },
+        { ...plain, key: "CERT", value: multiline, kind: "file" },
+        { ...plain, key: "HIDDEN", value: undefined, masked: true },
+      ]),
+    );
+    expect(listed.variables.at(-1)).toEqual({
+      ...plain,
+      key: "SHARED",
+      value: "of the group",
+      of: stage().group,
+    });
+    await stage().unprotect(project.path);
+    expect((await stage().forge.variables.list(project)).defaultBranchIsProtected).toBe(false);
+  });
+
+  test("a group whose variables may not be read is named, and those of the project are there", async () => {
+    const { project } = await freshProject({ a: "1" });
+    await stage().addVariable({ project: project.path }, { key: "TOKEN", value: "for all" });
+    await stage().readsGroup(false);
+    const listed = await stage().forge.variables.list(project);
+    expect(listed.unreadable).toEqual([stage().group]);
+    expect(listed.variables.map(({ key }) => key)).toEqual(["TOKEN"]);
+    await stage().readsGroup(true);
+  });
+
+  test("a variable is made, replaced and removed by a maintainer, each scope for itself", async () => {
+    const { project } = await freshProject({ a: "1" });
+    const { token } = await stage().createUser(`contract-keeper-${counter}`);
+    await stage().addMember(project.path, `contract-keeper-${counter}`, 40);
+    const { variables } = stage().forge;
+    const all = { token, key: "TOKEN", scope: "*" };
+    const one = { token, key: "TOKEN", scope: "dtaas/tank" };
+    expect(await variables.set(project, { ...all, value: "first-value" })).toEqual({ created: true });
+    expect(await variables.set(project, { ...one, value: "of the tank" })).toEqual({ created: true });
+    expect(await variables.set(project, { ...all, value: "a $value\nof lines" })).toEqual({ created: false });
+    const ofProject = async () =>
+      (await variables.list(project)).variables
+        .filter(({ of }) => of === project.path)
+        .map(({ scope, value, masked, protected: isProtected }) => [scope, value, masked, isProtected]);
+    expect(await ofProject()).toEqual([
+      ["*", "a $value\nof lines", false, true],
+      ["dtaas/tank", "of the tank", false, true],
+    ]);
+    await variables.set(project, { ...all, value: "maskable-again" });
+    expect((await ofProject())[0]).toEqual(["*", "maskable-again", true, true]);
+    expect(await variables.remove(project, one)).toBe(true);
+    expect(await variables.remove(project, one)).toBe(false);
+    expect((await ofProject()).map(([scope]) => scope)).toEqual(["*"]);
+  });
+
+  test("a developer may neither set nor remove a variable, and a refused value is not repeated", async () => {
+    const { project } = await freshProject({ a: "1" });
+    const { token } = await stage().createUser(`contract-developer-${counter}`);
+    await stage().addMember(project.path, `contract-developer-${counter}`, developer);
+    const change = { token, key: "TOKEN", scope: "*", value: "whatever-it-is" };
+    const { variables } = stage().forge;
+    await expect(variables.set(project, change)).rejects.toMatchObject({ code: "FORGE_FORBIDDEN" });
+    await expect(variables.remove(project, change)).rejects.toMatchObject({ code: "FORGE_FORBIDDEN" });
+    await stage().addMember(project.path, `contract-developer-${counter}`, 40);
+    const tooLong = { ...change, value: "whatever-it-is".repeat(1_000) };
+    const refused = await variables.set(project, tooLong).catch((error: unknown) => error as Error);
+    expect(refused).toMatchObject({ code: "VARIABLE_REFUSED" });
+    expect(String(refused)).not.toContain("whatever");
   });
 
   test("git can fetch with what the forge gives", async () => {

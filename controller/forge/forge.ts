@@ -34,6 +34,48 @@ export interface Forge {
   commit(project: ForgeProject, commit: NewCommit): Promise<{ commit: string }>;
   /** URL and credentials for `git fetch`; the token is for the header only, never for a command line. */
   gitAccess(project: ForgeProject): { url: string; username: string; password: string };
+  readonly variables: ForgeVariables;
+}
+
+/** CI/CD variables: where the values of secrets come from. Values stay in memory, and out of messages. */
+export interface ForgeVariables {
+  /**
+   * Every variable a job of the project could see: its own first, then those of the groups around it, the nearest
+   * first. `ActionNeededError("FORGE_FORBIDDEN")` where the account may not read those of the project.
+   */
+  list(project: ForgeProject): Promise<ListedVariables>;
+  /** Makes a variable of the project or replaces its value, with the caller's own token and rights. */
+  set(project: ForgeProject, change: VariableChange): Promise<{ created: boolean }>;
+  /** With the caller's own token; false where there is no such variable. */
+  remove(project: ForgeProject, which: Omit<VariableChange, "value">): Promise<boolean>;
+}
+
+export interface ListedVariables {
+  variables: ForgeVariable[];
+  /** Full paths of groups whose variables the account may not read. */
+  unreadable: string[];
+  /** Protected variables are for protected branches only. */
+  defaultBranchIsProtected: boolean;
+}
+
+export interface ForgeVariable {
+  key: string;
+  /** `undefined` for a hidden one: the host tells it to nobody. */
+  value: string | undefined;
+  kind: "variable" | "file";
+  protected: boolean;
+  masked: boolean;
+  /** Environments it is for; `*` stands for any characters. */
+  scope: string;
+  /** Full path of the project or group that has it. */
+  of: string;
+}
+
+export interface VariableChange {
+  token: string;
+  key: string;
+  scope: string;
+  value: string;
 }
 
 export interface ForgeProject {

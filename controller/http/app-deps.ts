@@ -7,6 +7,7 @@ import type { Library } from "../library/library.ts";
 import type { ControllerMetrics } from "../metrics.ts";
 import type { Remotes } from "../remotes/remotes.ts";
 import type { ReadHeadFile } from "../requests/change-state.ts";
+import type { SecretBook } from "../secrets/secret-book.ts";
 
 /** Deliveries as the journal remembers them. */
 export interface DeliveryBook {
@@ -29,6 +30,7 @@ export interface AppDeps {
   deliveries: DeliveryBook;
   library: Library;
   remotes: Pick<Remotes, "list" | "request">;
+  secrets: SecretBook;
   plan: (user: string) => Promise<PlanView>;
   /** By queue name. */
   queueLengths: () => Promise<Record<string, QueueLength>>;

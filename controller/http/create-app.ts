@@ -25,6 +25,7 @@ import { addProbeRoutes } from "./probe-routes.ts";
 import { remoteRoutes } from "./remote-routes.ts";
 import { requestLog, requestMetrics } from "./request-log.ts";
 import { runRoutes } from "./run-routes.ts";
+import { secretRoutes } from "./secret-routes.ts";
 import { twinRoutes } from "./twin-routes.ts";
 
 export const apiBase = "/api/v1";
@@ -105,6 +106,7 @@ export function apiRoutes(
     eventRoute({ data, documents, rights, streams }),
     ...libraryRoutes({ library: deps.library, rights, stopping: deps.stopping }),
     ...remoteRoutes({ remotes: deps.remotes }),
+    ...secretRoutes({ secrets: deps.secrets, rights, memberships }),
     ...deliveryRoutes({ deliveries: deps.deliveries, documents, runs, rights }),
   ];
 }

@@ -17,3 +17,9 @@ export function noRun(run: { user: string; twin: string; id: string }): ActionNe
     hint: `list its runs: dtaas twin history ${run.user}/${run.twin}`,
   });
 }
+
+export function noUser(user: string): ActionNeededError {
+  return new ActionNeededError("PROJECT_NOT_FOUND", `there is no project of ${user}`, {
+    hint: "check the name of the user",
+  });
+}

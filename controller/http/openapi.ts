@@ -73,6 +73,10 @@ const twin = "/twins/{user}/{twin}";
 const runs = `${twin}/runs`;
 const run = `${runs}/{id}`;
 
+const secrets = "/users/{user}/secrets";
+const secret = `${secrets}/{name}`;
+const ofTwin = query("twin", "Only for this twin; without it, for all of the project.");
+
 const paths: Record<string, Record<string, Operation>> = {
   ...libraryPaths({ operation, json, problem, query }),
   ...remotePaths({ operation, json, problem, query }),
@@ -98,6 +102,48 @@ const paths: Record<string, Record<string, Operation>> = {
     get: operation("/users/{user}/plan", "twins", "What would be done now for one user.", {
       responses: { "200": json("By the last observation, with its age.", ref("Plan")) },
     }),
+  },
+  [secrets]: {
+    get: operation(secrets, "secrets", "Secrets of a user's project, by name. No value is told.", {
+      responses: {
+        "200": json("Sorted by name.", itemsOf("Secret")),
+        "422": problem("The Git host refused."),
+      },
+    }),
+  },
+  [secret]: {
+    put: operation(secret, "secrets", "Sets or replaces a secret, with the caller's own token.", {
+      parameters: [ofTwin, query("mustExist", "`true`: only replaces.", { type: "boolean" })],
+      requestBody: body({
+        type: "object",
+        required: ["value"],
+        properties: { value: { type: "string", maxLength: 10_000, writeOnly: true } },
+      }),
+      responses: {
+        "200": json("What was done.", ref("SecretChange")),
+        "422": problem("The Git host refused."),
+      },
+    }),
+    delete: operation(secret, "secrets", "Deletes a secret, with the caller's own token.", {
+      parameters: [ofTwin],
+      responses: {
+        "200": json("What was done.", ref("SecretChange")),
+        "422": problem("The Git host refused."),
+      },
+    }),
+  },
+  "/users/{user}/sealing-key": {
+    get: operation(
+      "/users/{user}/sealing-key",
+      "secrets",
+      "What a secret is sealed to before it is committed.",
+      {
+        responses: {
+          "200": json("The runner's public key and the project.", ref("SealingKey")),
+          "409": problem("There is none."),
+        },
+      },
+    ),
   },
   "/twins": {
     get: operation("/twins", "twins", "All twins the caller may see.", {

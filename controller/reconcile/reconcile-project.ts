@@ -1,6 +1,7 @@
 import type { Logger } from "#core/logger";
 import type { Mirrors } from "../assets/mirrors.ts";
 import type { Forge, ForgeProject } from "../forge/forge.ts";
+import type { TwinSecrets } from "../secrets/twin-secrets.ts";
 import type { DesiredDocuments } from "./desired-documents.ts";
 import type { HostNews, News } from "./host-news.ts";
 import { knowPlatform, reconcilePlatform } from "./reconcile-platform.ts";
@@ -15,6 +16,7 @@ export interface ReconcileDeps {
   tracked: Tracked;
   desired: DesiredDocuments;
   news: HostNews;
+  secrets: Pick<TwinSecrets, "read" | "check" | "seal" | "forget">;
   /** Names of the workspace templates that the runner can build. */
   templates: readonly string[];
   logger: Logger;

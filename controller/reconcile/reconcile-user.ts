@@ -44,6 +44,9 @@ export async function reconcileUser(
     templates: deps.templates,
     otherTwins: otherTwins(deps.desired, user),
   });
+  const declaring = [...validated.twins.flatMap((twin) => twin.document ?? []), ...(before?.twins ?? [])];
+  const sources = await deps.secrets.read(user, project, own, declaring);
+  deps.secrets.check(user, validated.twins, sources);
   const head: UserAtHead = {
     user,
     project: { id: project.id, path: project.path },
@@ -52,15 +55,17 @@ export async function reconcileUser(
     own: treeIds(own),
     ...(common ? { common: { pinned: common.pinned, tree: treeIds(common.reader) } } : {}),
   };
-  const desire = await pinSnapshots(deps, project, head, before);
+  const { twins, refused } = await pinSnapshots(deps, project, head, before);
+  const sealed = await deps.secrets.seal(user, project.path, twins, sources);
   const { document, isNew } = await deps.desired.put({
     user,
     project: head.project,
     revision,
-    ...desire,
+    twins: sealed.twins,
+    refused,
     ...repositoryProblems(validated.general),
   });
-  if (isNew) deps.nudgeUser(user);
+  if (isNew || sealed.isNew) deps.nudgeUser(user);
   for (const twin of validated.twins) if (hasErrors(twin.diagnostics)) logBroken(deps, user, revision, twin);
   return summary(document, isNew);
 }
@@ -133,6 +138,7 @@ export async function removeUser(
     twins: [],
     refused: [],
   });
+  await deps.secrets.forget(user);
   if (isNew) deps.nudgeUser(user);
   return summary(document, isNew);
 }

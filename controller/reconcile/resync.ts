@@ -14,6 +14,8 @@ export interface ResyncDeps {
   tracked: Tracked;
   logger: Logger;
   hookFor(project: ForgeProject): WantedHook;
+  /** The value of a secret has changed, which no webhook tells. */
+  secretsAreBehind(project: ForgeProject): Promise<boolean>;
   /** Ask for a project to be reconciled, soon; `head` is what the host has. */
   nudgeProject(path: string, head?: string): void;
   /** The head of a project that may not be fetched: it is not asked for again until the head is another one. */
@@ -68,7 +70,8 @@ export async function resync(
             await forge.ensureHook(project, deps.hookFor(project));
           const [theirs, ours] = await Promise.all([headOf(project), deps.mirrors.head(project)]);
           if (theirs !== undefined && theirs === deps.refused?.(project.path)) return;
-          if (theirs === ours && !isNew.has(project.path)) return;
+          const sameHead = theirs === ours && !isNew.has(project.path);
+          if (sameHead && !(await deps.secretsAreBehind(project))) return;
           behind += 1;
           deps.nudgeProject(project.path, theirs);
         } catch (error) {

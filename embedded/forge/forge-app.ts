@@ -26,6 +26,7 @@ import { systemHookRoutes } from "./system-hooks/system-hook-routes.ts";
 import { tagRoutes } from "./tags/tag-routes.ts";
 import { tokenRoutes } from "./tokens/token-routes.ts";
 import { userRoutes } from "./users/user-routes.ts";
+import { variableRoutes } from "./variables/variable-routes.ts";
 
 const maxBody = 64 * 1024 * 1024; // a commit's files travel in one body, a third larger in base64
 
@@ -79,6 +80,7 @@ function api(context: ForgeContext): Router {
     systemHookRoutes,
     projectTokenRoutes,
     deployTokenRoutes,
+    variableRoutes,
   ]) {
     routes.use(resource(context));
   }

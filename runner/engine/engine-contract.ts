@@ -24,6 +24,8 @@ export interface EngineUnderTest {
     printsOneForever: string[];
     /** Writes this file below /workspace, then ends. */
     writes(path: string, content: string): string[];
+    /** Prints this file, a path below /workspace, then ends. */
+    prints(path: string): string[];
     succeeds: string[];
     fails: string[];
     takesForever: string[];
@@ -369,6 +371,21 @@ export function engineContract(name: string, setUp: () => Promise<EngineUnderTes
       expect(await filesOf(await engine.containers.read(third, "/workspace/data"))).toEqual({
         "data/given.txt": "given",
       });
+    });
+
+    test("shows folders of the machine where they are wanted, in place of what the layer has there", async () => {
+      const shared = await mkdtemp(join(under.folder, "shared-"));
+      await chmod(shared, 0o755);
+      await writeFile(join(shared, "given.txt"), "shared");
+      const layer = await engine.layers.ensure("mounted", lower);
+      const shows = async (path: string, target: string) => {
+        const mounts = [{ source: shared, target }];
+        const id = await started(under.commands.prints(path), { layer, mounts });
+        expect(await ended(id)).toMatchObject({ exitCode: 0 });
+        return (await linesOf(id)).map((line) => line.text);
+      };
+      expect(await shows("common/given.txt", "/workspace/common")).toEqual(["shared"]);
+      expect(await shows("data/given.txt", "/workspace/data")).toEqual(["shared"]);
     });
 
     test("builds an image, finds it by its hash, and forgets it", async (context) => {

@@ -42,16 +42,27 @@ export interface ContainerSpec {
   /** Absolute inside the container. */
   workingDir: string;
   environment: Record<string, string>;
+  /** Files in `$DT_SECRETS` that the command finds as environment variables of the same name, too. */
+  environmentFiles?: readonly string[];
   resources: Resources;
   network: string;
   layer: LayerRef;
-  /** Host folder mounted read-only at /workspace/common. */
-  commonFolder?: string;
+  /** Further folders shown inside; nothing in them can be changed from there. */
+  mounts?: readonly ReadOnlyMount[];
   /** Host folder with run files, mounted read-only at /run/dtaas. */
   runFolder?: string;
   /** Join the process and network namespaces of this container (for `terminate`). */
   joinContainerId?: string;
   graceMs: number;
+}
+
+/**
+ * A folder of this machine, shown read-only inside at `target`, an absolute path. An engine that cannot place folders
+ * (plain processes) puts a copy below /workspace where it is wanted there; the rest is seen at its own path only.
+ */
+export interface ReadOnlyMount {
+  source: string;
+  target: string;
 }
 
 export interface Container {

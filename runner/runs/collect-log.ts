@@ -12,6 +12,9 @@ const maxLogBytes = 20 * 1024 * 1024;
 // How long the end of a run waits for the last lines.
 const drainMs = 20_000;
 
+/** What takes the secrets of a run out of a text. */
+type RedactorOf = (runId: string, folder: string) => Promise<(text: string) => string>;
+
 interface Following {
   done: Promise<void>;
   stop: AbortController;
@@ -21,14 +24,14 @@ interface Following {
 export class LogCollector {
   readonly #containers: Containers;
   readonly #logger: Logger;
-  readonly #redact: (text: string) => string;
+  readonly #redactorOf: RedactorOf;
   readonly #following = new Map<string, Following>();
   readonly #truncated = new Set<string>();
 
-  constructor(containers: Containers, logger: Logger, redact: (text: string) => string) {
+  constructor(containers: Containers, logger: Logger, redactorOf: RedactorOf) {
     this.#containers = containers;
     this.#logger = logger;
-    this.#redact = redact;
+    this.#redactorOf = redactorOf;
   }
 
   /** Starts to follow, going on after the last line that is on disk already. */
@@ -70,6 +73,7 @@ export class LogCollector {
     signal: AbortSignal,
   ): Promise<void> {
     await mkdir(folder, { recursive: true });
+    const redact = await this.#redactorOf(runId, folder);
     const path = join(folder, "log.ndjson");
     const since = await lastLineTime(path);
     const file = await open(path, "a");
@@ -86,7 +90,7 @@ export class LogCollector {
           if (!follow) return;
           continue; // keep reading, so that the engine's buffers drain
         }
-        bytes += await write(file, { ...line, text: this.#redact(line.text) });
+        bytes += await write(file, { ...line, text: redact(line.text) });
       }
     } finally {
       await file.close();

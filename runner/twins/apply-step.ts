@@ -95,6 +95,14 @@ async function startRun(runner: Runner, user: string, twin: string, step: StartR
     const lower = snapshotPath(runner.data, manifest.own.project, manifest.own.commit);
     const layer = await runner.layers.ensure(layerId(user, twin, manifest.sourceKey), lower);
     const { run, workingDir } = manifest.command;
+    const given = await runner.secrets.give({
+      user,
+      twin,
+      runId,
+      project: manifest.own.project,
+      secrets: manifest.secrets ?? [],
+      joins: step.join?.runId,
+    });
     const { id } = await containers.create({
       name: containerName(user, twin, step.operation, runId),
       imageId: manifest.image.id,
@@ -112,6 +120,7 @@ async function startRun(runner: Runner, user: string, twin: string, step: StartR
       workingDir: `/workspace/${workingDir}`,
       environment: {
         ...manifest.environment,
+        ...given.environment,
         DT_USER: user,
         DT_NAME: twin,
         DT_REVISION: manifest.revision,
@@ -121,9 +130,18 @@ async function startRun(runner: Runner, user: string, twin: string, step: StartR
       network,
       layer,
       graceMs,
-      ...(manifest.common
-        ? { commonFolder: snapshotPath(runner.data, manifest.common.project, manifest.common.commit) }
-        : {}),
+      environmentFiles: given.environmentFiles,
+      mounts: [
+        ...given.mounts,
+        ...(manifest.common
+          ? [
+              {
+                source: snapshotPath(runner.data, manifest.common.project, manifest.common.commit),
+                target: "/workspace/common",
+              },
+            ]
+          : []),
+      ],
       ...(step.join ? { joinContainerId: step.join.containerId } : {}),
     });
     runner.starting.add(id);
@@ -236,6 +254,7 @@ function manifestOf(
     image: step.image,
     command,
     environment: source.spec.environment,
+    ...(source.spec.secrets ? { secrets: source.spec.secrets } : {}),
     resources: source.spec.resources,
     createdAt,
   };

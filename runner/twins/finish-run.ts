@@ -50,6 +50,7 @@ export async function finishRun(
     runner.starting.delete(containerId);
     await runner.engine.containers.remove(containerId);
   }
+  await runner.secrets.takeBack(runId);
   runner.stopping.delete(runId);
   if (manifest?.operation === "clean") await emptyLayer(runner, manifest);
 }
@@ -92,7 +93,8 @@ async function conclude(
     stages.push({ name: "outputs", startedAt: outputsFrom, finishedAt: new Date().toISOString() });
   }
   const verdict = judge(manifest, container, ending);
-  const reason = [verdict.reason, remark].filter(Boolean).join("; ");
+  const redact = await runner.secrets.redactorOf(run.runId, folder);
+  const reason = redact([verdict.reason, remark].filter(Boolean).join("; "));
   const outcome: RunOutcome = {
     outcome: verdict.outcome,
     ...(container?.exitCode === undefined ? {} : { exitCode: container.exitCode }),

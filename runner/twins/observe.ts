@@ -57,6 +57,7 @@ export async function factsOfUser(
       lastGoodImage: memory.lastGood
         ? await imageFact(runner, memory.lastGood.source.spec.workspace)
         : undefined,
+      ...(await secretProblems(runner, user, twin, memory)),
       containers: mine.map(containerFact),
       memory,
       requests: requests.filter((request) => request.twin === name),
@@ -82,6 +83,21 @@ async function imageFact(
   workspace: Parameters<Runner["images"]["fact"]>[0],
 ): Promise<ImageFact> {
   return await runner.images.fact(workspace);
+}
+
+async function secretProblems(
+  runner: Runner,
+  user: string,
+  twin: DesiredTwin | undefined,
+  memory: TwinMemory,
+): Promise<Pick<TwinFacts, "secretProblem" | "lastGoodSecretProblem">> {
+  const secretProblem = twin && (await runner.secrets.problem(user, twin));
+  const lastGoodSecretProblem =
+    memory.lastGood && (await runner.secrets.problem(user, memory.lastGood.source));
+  return {
+    ...(secretProblem === undefined ? {} : { secretProblem }),
+    ...(lastGoodSecretProblem === undefined ? {} : { lastGoodSecretProblem }),
+  };
 }
 
 /** A container whose run is not in memory, because the memory was lost, is taken up again from its manifest. */

@@ -126,7 +126,7 @@ function follow(runner: Runner, user: string, fact: TwinFacts): void {
 
 async function forgetOldKeys(runner: Runner, user: string, fact: TwinFacts): Promise<void> {
   if (!fact.desired || fact.image.state === "unknown") return;
-  const wanted = new Set([restartKey(fact.desired.sourceKey, fact.image.hash)]);
+  const wanted = new Set([restartKey(fact.desired, fact.image.hash)]);
   await runner.memory.change(user, fact.name, (memory) => pruneKeys(memory, wanted));
 }
 

@@ -4,6 +4,7 @@ import type { Engine } from "../engine/engine.ts";
 import type { RunnerMetrics } from "../metrics.ts";
 import type { LogCollector } from "../runs/collect-log.ts";
 import type { RunStore } from "../runs/run-store.ts";
+import type { RunSecrets } from "../secrets/run-secrets.ts";
 import type { DesiredStore } from "./desired-store.ts";
 import type { EngineOutage } from "./engine-outage.ts";
 import type { HealthMonitor } from "./health-monitor.ts";
@@ -22,6 +23,7 @@ export interface Runner {
   memory: MemoryStore;
   runs: RunStore;
   logs: LogCollector;
+  secrets: RunSecrets;
   health: HealthMonitor;
   images: ImageShelf;
   layers: KnownLayers;

@@ -10,11 +10,14 @@ import type { ProjectJobDocument } from "../generated/project-job.ts";
 import type { RunManifestDocument } from "../generated/run-manifest.ts";
 import type { RunOutcomeDocument } from "../generated/run-outcome.ts";
 import type { RunRequestDocument } from "../generated/run-request.ts";
+import type { SealedSecretsDocument } from "../generated/sealed-secrets.ts";
+import type { SecretEnvelopeDocument } from "../generated/secret-envelope.ts";
 import type { UserJobDocument } from "../generated/user-job.ts";
 import type { BuildJob, ObservedJob, ProjectJob, UserJob } from "../jobs.ts";
 import type { ObservedState } from "../observed-state.ts";
 import { parseDigitalTwin } from "../parse-digital-twin.ts";
 import type { RunManifest, RunOutcome } from "../run.ts";
+import type { SealedSecrets, SecretEnvelope } from "../sealed-secrets.ts";
 import {
   checkBuildJob,
   checkDesiredState,
@@ -26,6 +29,8 @@ import {
   checkRunManifest,
   checkRunOutcome,
   checkRunRequest,
+  checkSealedSecrets,
+  checkSecretEnvelope,
   checkUserJob,
 } from "./check-documents.ts";
 
@@ -181,12 +186,41 @@ const buildJob: BuildJob = {
   workspace: { template: "base", packages: { apt: [], pip: ["numpy"] } },
 };
 
+const envelope: SecretEnvelope = {
+  version: 1,
+  project: "dtaas/user1",
+  twin: "a",
+  name: "TOKEN",
+  expiresAt: now,
+  kind: "file",
+  value: "YQ==",
+};
+
+const sealed: SealedSecrets = {
+  version: 1,
+  user: "user1",
+  project: "dtaas/user1",
+  twin: "a",
+  secrets: [
+    {
+      name: "TOKEN",
+      origin: "variable",
+      version: "ab".repeat(32),
+      recipient: "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p",
+      expiresAt: now,
+      sealedText: "-----BEGIN AGE ENCRYPTED FILE-----",
+    },
+  ],
+};
+
 const honest: [string, (value: unknown) => unknown, () => object][] = [
   ["desired state", checkDesiredState, desiredState],
   ["run request", checkRunRequest, () => request],
   ["observed state", checkObservedState, () => observed],
   ["run manifest", checkRunManifest, manifest],
   ["run outcome", checkRunOutcome, () => outcome],
+  ["sealed secrets", checkSealedSecrets, () => sealed],
+  ["secret envelope", checkSecretEnvelope, () => envelope],
   ["project job", checkProjectJob, () => ({ project: "dtaas/user1" })],
   ["user job", checkUserJob, () => ({ user: "user1" })],
   ["observed job", checkObservedJob, () => ({ user: "user1" })],
@@ -284,6 +318,9 @@ describe("documents between processes", () => {
     expectTypeOf<RunManifest>().toExtend<RunManifestDocument>();
     expectTypeOf<RunOutcomeDocument>().toExtend<RunOutcome>();
     expectTypeOf<RunOutcome>().toExtend<RunOutcomeDocument>();
+    expectTypeOf<SealedSecretsDocument>().toExtend<SealedSecrets>();
+    expectTypeOf<SealedSecrets>().toExtend<SealedSecretsDocument>();
+    expectTypeOf<SecretEnvelopeDocument>().toEqualTypeOf<SecretEnvelope>();
     expectTypeOf<ProjectJobDocument>().toEqualTypeOf<ProjectJob>();
     expectTypeOf<UserJobDocument>().toEqualTypeOf<UserJob>();
     expectTypeOf<ObservedJobDocument>().toEqualTypeOf<ObservedJob>();

@@ -8,6 +8,7 @@ import type { BuildJob, ObservedJob, ProjectJob, UserJob } from "../jobs.ts";
 import type { ObservedState } from "../observed-state.ts";
 import { printable, quote } from "../quote.ts";
 import type { RunManifest, RunOutcome } from "../run.ts";
+import type { SealedSecrets, SecretEnvelope } from "../sealed-secrets.ts";
 
 // What comes from another process (a file, a job, a webhook) is checked before anybody reads it. Each function hands
 // the value back as its type, or throws ActionNeededError("DOCUMENT_INVALID") that names the first problem.
@@ -30,6 +31,14 @@ export function checkRunManifest(value: unknown, file?: string): RunManifest {
 
 export function checkRunOutcome(value: unknown, file?: string): RunOutcome {
   return check<RunOutcome>("run-outcome", value, file);
+}
+
+export function checkSealedSecrets(value: unknown, file?: string): SealedSecrets {
+  return check<SealedSecrets>("sealed-secrets", value, file);
+}
+
+export function checkSecretEnvelope(value: unknown): SecretEnvelope {
+  return check<SecretEnvelope>("secret-envelope", value);
 }
 
 export function checkProjectJob(value: unknown): ProjectJob {

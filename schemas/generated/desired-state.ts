@@ -25,6 +25,7 @@ export interface DesiredStateDocument {
     spec: Spec;
     sourceKey: string;
     revision: string;
+    secretsVersion?: string;
     own: Snapshot;
     common?: Snapshot;
     brokenSince?: {
@@ -69,6 +70,10 @@ export interface Spec {
   environment: {
     [k: string]: string;
   };
+  /**
+   * @maxItems 50
+   */
+  secrets?: Secret[];
   lifecycle: {
     [k: string]: Operation;
   };
@@ -98,6 +103,10 @@ export interface Packages {
 export interface Asset {
   kind: "data" | "function" | "model" | "tool" | "digital-twin";
   path: string;
+}
+export interface Secret {
+  name: string;
+  env: boolean;
 }
 export interface Operation {
   /**

@@ -99,6 +99,26 @@ export interface DigitalTwin {
       [k: string]: string | number | boolean;
     };
     /**
+     * Names of secrets, never values: a CI/CD variable of the project (or of a group around it) on the Git host, or the file `secrets/<name>.age`. Each is a file in `$DT_SECRETS` while an operation runs. One without a value is an error here. Default: none.
+     *
+     * @maxItems 50
+     *
+     * Items: Name of a secret, or its name and how it is given.
+     */
+    secrets?: (
+      | string
+      | {
+          /**
+           * Name of the secret.
+           */
+          name: string;
+          /**
+           * true: as an environment variable of this name, too; every process that the operation starts inherits it. Default: false.
+           */
+          env?: boolean;
+        }
+    )[];
+    /**
      * Operations by name: explore, create, execute, save, analyse, evolve, terminate, clean, or your own. Default: one operation for each executable script in the twin's `lifecycle/` folder.
      */
     lifecycle?: {

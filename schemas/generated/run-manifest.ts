@@ -26,6 +26,10 @@ export interface RunManifestDocument {
   environment: {
     [k: string]: string;
   };
+  /**
+   * @maxItems 50
+   */
+  secrets?: Secret[];
   resources: Resources;
   createdAt: string;
 }
@@ -60,6 +64,10 @@ export interface Operation {
    * @maxItems 50
    */
   outputs: string[];
+}
+export interface Secret {
+  name: string;
+  env: boolean;
 }
 export interface Resources {
   cpus: number;

@@ -55,7 +55,7 @@ else {
         resources: { cpus: 0.5, memoryBytes: 128 * 1024 * 1024, pids: 64 },
         network: inNetwork,
         layer: { id: `layer-${count}` },
-        commonFolder: common,
+        mounts: [{ source: common, target: "/workspace/common" }],
         graceMs: 1_000,
       };
       const options = containerConfig(spec, { installation: installation.id, layerMount: { folder } });

@@ -32,7 +32,7 @@ test("each option that we give the engine is a restriction that is taken away on
       resources: { cpus: 1, memoryBytes: 1, pids: 1 },
       network: "n",
       layer: { id: "layer" },
-      commonFolder: "/common",
+      mounts: [{ source: "/common", target: "/workspace/common" }],
       graceMs: 1,
     },
     { installation: "test", layerMount: { folder: "/layer" } },

@@ -14,6 +14,7 @@ import {
   runnerEnvironment,
 } from "#cli/up/child-environments";
 import { access, ForgeAdmin } from "#cli/up/forge-admin";
+import { runnerKey } from "#cli/up/runner-key";
 import { packageRoot } from "#core/package-root";
 import type { RunningRedis } from "#embedded/redis/start-redis";
 import { freshSettings } from "../fixtures/fresh-settings.ts";
@@ -83,6 +84,7 @@ export class Platform {
         return (await fetch(`${forgeUrl(ports)}/api/v4/user`, { headers })).ok;
       });
       await platform.#seed();
+      settings.runnerKey = await runnerKey({ environment: runnerEnvironment(settings) });
       await Promise.all([platform.startController(), platform.startRunner()]);
     } catch (error) {
       await platform.close();

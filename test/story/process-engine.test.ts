@@ -1,7 +1,8 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ForgeAdmin } from "#cli/up/forge-admin";
 import { loadSecrets } from "#cli/up/secrets";
@@ -13,6 +14,7 @@ import { RunFiles } from "#runner/engine/process/run-files";
 import { Clone } from "./clone.ts";
 import { type SeenTwin, until } from "./platform.ts";
 
+const run = promisify(execFile);
 const bubblewrap = await probeBubblewrap();
 const kinds = ["none", ...("version" in bubblewrap ? (["auto"] as const) : [])] as const;
 if ("reason" in bubblewrap) console.warn(`skipped: the story in bubblewrap: ${bubblewrap.reason}`);
@@ -183,6 +185,49 @@ for (const isolation of kinds) {
       });
       await clone.remove("digital_twins/calc");
       await clone.push("chore: remove it again");
+    });
+
+    test("gives a twin a secret, and it is a file and a variable, and not in the log", async () => {
+      const value = `planted-${isolation}-value`;
+      const token = await up.token("user1");
+      const set = await fetch(`${up.apiUrl}/users/user1/secrets/PLANT_TOKEN`, {
+        method: "PUT",
+        headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+        body: JSON.stringify({ value }),
+      });
+      expect(set.status).toBe(200);
+      const secrets = "  secrets: [{ name: PLANT_TOKEN, env: true }]\n";
+      await clone.write("digital_twins/vault/dt.yaml", spec.replace("pump", "vault") + secrets);
+      const says = `#!/bin/sh
+[ "$(cat "$DT_SECRETS/PLANT_TOKEN")" = "$PLANT_TOKEN" ] && echo "the same"
+stat -c "%a %n" "$DT_SECRETS/PLANT_TOKEN"
+echo "it is $PLANT_TOKEN, at ${"$"}{#PLANT_TOKEN}"
+exec sleep 100000
+`;
+      await clone.write("digital_twins/vault/lifecycle/execute", says, 0o755);
+      await clone.push("feat: add a vault");
+      await until("it is live", async () => {
+        const twin = await up.twin("vault");
+        return twin?.phase === "live" || JSON.stringify(twin);
+      });
+      const runId = (await up.twin("vault"))?.runId ?? "";
+      const log = join(up.folder, "runs/user1/vault", runId, "log.ndjson");
+      await until("it has spoken", async () => (await readFile(log, "utf8")).includes("it is "));
+      const text = await readFile(log, "utf8");
+      expect(text).toContain("the same");
+      expect(text).toContain(`it is [redacted secret], at ${value.length}`);
+      expect(text).toMatch(
+        isolation === "auto" ? /600 \/run\/secrets\/PLANT_TOKEN/ : /600 \/dev\/shm\/dtaas-/,
+      );
+      const kept = await run("grep", ["-rl", value, up.folder]).then(({ stdout }) =>
+        stdout.trim().split("\n"),
+      );
+      // What a twin prints, the engine has as it came, for its own account and until the run is removed.
+      const allowed = /\/engine\/runs\/user1-vault-.*\/log\.ndjson$|\/forge\/state\/variables\//;
+      expect(kept.filter((path) => !allowed.test(path))).toEqual([]);
+      await clone.remove("digital_twins/vault");
+      await clone.push("chore: remove it again");
+      await until("it is gone", async () => (await up.twin("vault")) === undefined);
     });
 
     test("has the platform killed, and the next start finds the same process", async () => {

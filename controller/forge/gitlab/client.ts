@@ -3,9 +3,11 @@ import {
   Branches,
   Commits,
   Groups,
+  GroupVariables,
   ProjectHooks,
   ProjectMembers,
   Projects,
+  ProjectVariables,
   RepositoryFiles,
   Users,
 } from "@gitbeaker/rest";
@@ -20,6 +22,8 @@ export interface GitLabClient {
   files: RepositoryFiles;
   hooks: ProjectHooks;
   members: ProjectMembers;
+  projectVariables: ProjectVariables;
+  groupVariables: GroupVariables;
   users: Users;
 }
 
@@ -41,6 +45,8 @@ export function gitLabClient(host: string, token: string, connection: Connection
     files: new RepositoryFiles(options),
     hooks: new ProjectHooks(options),
     members: new ProjectMembers(options),
+    projectVariables: new ProjectVariables(options),
+    groupVariables: new GroupVariables(options),
     users: new Users(options),
   };
 }

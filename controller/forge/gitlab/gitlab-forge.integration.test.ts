@@ -69,6 +69,21 @@ beforeAll(async () => {
     },
     addMember: (path, username, accessLevel) => admin.ensureMember(path, username, accessLevel),
     revokeTokens: async (username) => void (await admin.ensureToken(username, "test", ["api"])),
+    addVariable: async (of, { key, value, scope = "*", isFile, isProtected, isHidden }) => {
+      const base = "project" in of ? `projects/${encodeURIComponent(of.project)}` : `groups/${of.group}`;
+      await api("POST", `${base}/variables`, {
+        key,
+        value,
+        environment_scope: scope,
+        variable_type: isFile ? "file" : "env_var",
+        protected: isProtected ?? false,
+        masked_and_hidden: isHidden ?? false,
+      });
+    },
+    unprotect: async (path) => {
+      await api("DELETE", `projects/${encodeURIComponent(path)}/protected_branches/main`);
+    },
+    readsGroup: (may) => admin.ensureMember("contract", "dtaas-bot", may ? 50 : 40),
     hooks: async (path) => {
       const hooks = await api("GET", `projects/${encodeURIComponent(path)}/hooks`);
       return (hooks as unknown as Record<string, unknown>[]).map((hook) => ({
@@ -100,7 +115,7 @@ async function api(method: string, path: string, body?: unknown): Promise<Record
     body: body === undefined ? null : JSON.stringify(body),
   });
   if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
-  return (await response.json()) as Record<string, unknown>;
+  return response.status === 204 ? {} : ((await response.json()) as Record<string, unknown>);
 }
 
 forgeContract(() => stage);

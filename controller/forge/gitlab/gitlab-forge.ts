@@ -4,6 +4,7 @@ import type {
   Forge,
   ForgeProject,
   ForgeUser,
+  ForgeVariables,
   NewCommit,
   WantedHook,
 } from "../forge.ts";
@@ -16,6 +17,7 @@ import { ensureHook } from "./hooks.ts";
 import { findHead, findProject, listProjects } from "./projects.ts";
 import { listStatuses, setStatus } from "./statuses.ts";
 import { currentUser, findAccessLevel, looksLikeToken } from "./users.ts";
+import { listVariables, removeVariable, setVariable } from "./variables.ts";
 
 const maxClients = 200; // callers whose clients are kept; the one not used longest goes first
 
@@ -30,6 +32,11 @@ export interface GitLabForgeOptions {
 /** GitLab as our Git host, through `@gitbeaker/rest`. */
 export class GitLabForge implements Forge {
   readonly kind = "gitlab";
+  readonly variables: ForgeVariables = {
+    list: (project) => listVariables(this.#own, project),
+    set: (project, { token, ...change }) => setVariable(this.#clientOf(token), project, change),
+    remove: (project, { token, ...which }) => removeVariable(this.#clientOf(token), project, which),
+  };
   readonly #url: string;
   readonly #token: string;
   readonly #connection: ConnectionOptions;

@@ -14,6 +14,9 @@ export async function deleteGroup(context: ForgeContext, group: NamespaceRecord)
   for (const token of store.deployTokensBySource.all(`group:${group.id}`)) {
     await store.deployTokens.remove(token.id);
   }
+  for (const variable of store.variablesBySource.all(`group:${group.id}`)) {
+    await store.variables.remove(variable.id);
+  }
   await store.namespaces.remove(group.id);
   announceGroup(context, "destroy", group);
 }

@@ -11,13 +11,13 @@ const inProject = [
   "job_token_scope|jobs|labels|languages|ml|merge_requests|merge_trains|milestones|mirror|notes|packages|pages",
   "pipeline|pipeline_schedules|pipelines|protected_environments|protected_tags|push_rule|ref|registry|releases",
   "remote_mirrors|resource_groups|runners|search|secure_files|services|share|snapshot|snippets|star|starrers|statistics",
-  "storage|templates|terraform|trigger|triggers|unstar|uploads|users|variables|vulnerability_findings|wikis",
+  "storage|templates|terraform|trigger|triggers|unstar|uploads|users|vulnerability_findings|wikis",
 ];
 const inRepository = ["changelog|contributors|health|merged_branches|submodules|tags"];
 const onCommit = "cherry_pick|revert|comments|discussions|merge_requests|signature|sequence";
 const inGroup = [
   "access_tokens|access_requests|audit_events|badges|clusters|epics|export|hooks|import|invitations|issues",
-  "labels|merge_requests|milestones|packages|registry|runners|saml_group_links|search|share|transfer|uploads|variables|wikis",
+  "labels|merge_requests|milestones|packages|registry|runners|saml_group_links|search|share|transfer|uploads|wikis",
   "transfer_locations|users|boards|events|avatar|provisioned_users|restore|service_accounts",
 ];
 const atTop = [

@@ -112,6 +112,14 @@ export class Parameters {
     });
   }
 
+  /** A hash, such as `filter[environment_scope]=` brings it. */
+  record(name: string): Parameters | undefined {
+    const value = this.#value(name);
+    if (value === undefined || value === null) return undefined;
+    if (!isRecord(value)) throw badParameter(`${name} is invalid`);
+    return new Parameters(value);
+  }
+
   #value(name: string): unknown {
     return Object.hasOwn(this.#values, name) ? this.#values[name] : undefined;
   }

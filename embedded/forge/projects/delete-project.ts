@@ -14,6 +14,9 @@ export async function deleteProject(context: ForgeContext, project: ProjectRecor
   for (const token of store.deployTokensBySource.all(`project:${project.id}`)) {
     await store.deployTokens.remove(token.id);
   }
+  for (const variable of store.variablesBySource.all(`project:${project.id}`)) {
+    await store.variables.remove(variable.id);
+  }
   for (const bot of botsOf(context, project.id)) await removeBot(context, bot);
   await context.statuses.forget(project.id);
   await context.repositories.remove(project.id);

@@ -126,3 +126,19 @@ export interface DeployTokenRecord {
   createdAt: string;
   expiresAt: string | null;
 }
+
+/** A CI/CD variable. The value stands here as it is: a job has to be given it. */
+export interface VariableRecord {
+  readonly id: number;
+  source: "project" | "group";
+  sourceId: number;
+  key: string;
+  value: string;
+  type: "env_var" | "file";
+  protected: boolean;
+  masked: boolean;
+  hidden: boolean;
+  raw: boolean;
+  environmentScope: string;
+  description: string | null;
+}

@@ -9,6 +9,7 @@ import type {
   ProjectRecord,
   TokenRecord,
   UserRecord,
+  VariableRecord,
 } from "./records.ts";
 
 /** Everything the forge knows beside Git itself. Paths and user names are compared without regard to case. */
@@ -36,9 +37,13 @@ export interface Store {
   deployTokensByHash: Index<DeployTokenRecord>;
   /** Key: `<source>:<source id>`. */
   deployTokensBySource: Index<DeployTokenRecord>;
+  variables: Collection<VariableRecord>;
+  /** Key: `<source>:<source id>`. */
+  variablesBySource: Index<VariableRecord>;
 }
 
 export async function openStore(folder: string): Promise<Store> {
+  const variables = await Collection.open<VariableRecord>(join(folder, "variables"));
   const [users, tokens, namespaces, projects, members, hooks, systemHooks, deployTokens] = await Promise.all([
     Collection.open<UserRecord>(join(folder, "users")),
     Collection.open<TokenRecord>(join(folder, "tokens")),
@@ -69,5 +74,7 @@ export async function openStore(folder: string): Promise<Store> {
     deployTokens,
     deployTokensByHash: deployTokens.indexBy((token) => token.hash),
     deployTokensBySource: deployTokens.indexBy((token) => `${token.source}:${token.sourceId}`),
+    variables,
+    variablesBySource: variables.indexBy((variable) => `${variable.source}:${variable.sourceId}`),
   };
 }

@@ -74,7 +74,7 @@ else {
     const { lines } = await twins.run(
       [...attempts.map(refused), ...good, "cat /workspace/common/given"].join("\n"),
       {
-        commonFolder: common,
+        mounts: [{ source: common, target: "/workspace/common" }],
         runFolder: run,
       },
     );

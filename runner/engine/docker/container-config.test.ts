@@ -24,7 +24,7 @@ const spec: ContainerSpec = {
   resources: { cpus: 1.5, memoryBytes: 256 * 1024 * 1024, pids: 128 },
   network: "dtaas-i1-user-user1",
   layer: { id: "layer-1" },
-  commonFolder: "/data/snapshots/dtaas+common/0123",
+  mounts: [{ source: "/data/snapshots/dtaas+common/0123", target: "/workspace/common" }],
   runFolder: "/data/runs/user1/water-tank/run-1/in",
   graceMs: 2_500,
 };
@@ -127,7 +127,7 @@ test("whatever a specification says, the confinement is the same", () => {
           command,
           workingDir,
           network,
-          commonFolder: folder,
+          mounts: [{ source: folder, target: "/workspace/common" }],
           labels: { ...labels, twin, operation },
         },
         context,
@@ -145,7 +145,7 @@ test("whatever a specification says, the confinement is the same", () => {
 });
 
 test("without folders there is only the layer, wherever it lies", () => {
-  const { commonFolder: _, runFolder: __, ...bare } = spec;
+  const { mounts: _, runFolder: __, ...bare } = spec;
   const mounts = containerConfig(bare, { ...context, layerMount: { folder: "/data/layers/l/copy" } })
     .HostConfig?.Mounts;
   expect(mounts).toEqual([

@@ -1,6 +1,7 @@
 import type Docker from "dockerode";
 import { ActionNeededError } from "#core/errors";
 import type { ContainerSpec } from "../engine.ts";
+import { withEnvironmentFiles } from "../environment-files.ts";
 import { configFingerprint } from "./config-fingerprint.ts";
 import { configLabel, engineName, installationLabel, nameLabel, toEngineLabels } from "./labels.ts";
 
@@ -33,7 +34,7 @@ export function containerConfig(
     name: engineName(context.installation, spec.name),
     Image: spec.imageId,
     Entrypoint: [initPath],
-    Cmd: spec.command,
+    Cmd: withEnvironmentFiles(spec.command, spec.environmentFiles),
     WorkingDir: spec.workingDir,
     User: workspaceUser,
     Env: environmentList({ HOME: "/home/dtaas", ...spec.environment }),
@@ -100,7 +101,7 @@ function mounts(spec: ContainerSpec, layer: LayerMount): Docker.MountConfig {
       : bind(layer.folder, "/workspace", false);
   return [
     workspace,
-    ...(spec.commonFolder === undefined ? [] : [bind(spec.commonFolder, "/workspace/common", true)]),
+    ...(spec.mounts ?? []).map(({ source, target }) => bind(source, target, true)),
     ...(spec.runFolder === undefined ? [] : [bind(spec.runFolder, "/run/dtaas", true)]),
   ];
 }

@@ -29,6 +29,7 @@ else {
           path,
           content,
         ],
+        prints: (path) => ["cat", path],
         succeeds: ["true"],
         fails: ["false"],
         takesForever: ["sleep", "infinity"],

@@ -1,10 +1,20 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
+import type { ContainerSpec } from "../engine.ts";
 import { engineContract, testFolder } from "../engine-contract.ts";
 import { createFakeEngine } from "./fake-engine.ts";
 import { type FakeBehaviour, FakeWorld } from "./fake-world.ts";
 
-function behaviour(command: string[]): FakeBehaviour {
+function behaviour({ command, mounts = [] }: ContainerSpec): FakeBehaviour {
   const [what, first = "", second = ""] = command;
+  if (what === "prints") {
+    const path = join("/workspace", first);
+    const mount = mounts.find(({ target }) => path.startsWith(`${target}/`));
+    if (!mount) return { exitAfterMs: 10, exitCode: 1 };
+    const text = readFileSync(join(mount.source, path.slice(mount.target.length)), "utf8");
+    return { exitAfterMs: 10, lines: [{ text }] };
+  }
   if (what === "exits") return { exitAfterMs: 10, exitCode: Number(first) };
   if (what === "writes") return { exitAfterMs: 10, writes: { [`/workspace/${first}`]: second } };
   if (what === "deaf") return { ignoresStop: true, lines: [{ text: "deaf" }] };
@@ -18,7 +28,7 @@ function behaviour(command: string[]): FakeBehaviour {
 
 engineContract("fake", async () => {
   const world = new FakeWorld({
-    behaviour: (spec) => behaviour(spec.command),
+    behaviour: (spec) => behaviour(spec),
     exec: (_container, [what]) => (what === "hang" ? new Promise<number>(() => {}) : what === "true" ? 0 : 1),
     build: (recipe) =>
       recipe.dockerfile === "bad" ? { failure: "no such package" } : { lines: ["building"] },
@@ -35,6 +45,7 @@ engineContract("fake", async () => {
       printsThree: ["three"],
       printsOneForever: ["one"],
       writes: (path, content) => ["writes", path, content],
+      prints: (path) => ["prints", path],
       succeeds: ["true"],
       fails: ["false"],
       takesForever: ["hang"],

@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { lstat, readdir, readlink, realpath } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import type { ReadOnlyMount } from "../engine.ts";
 
 const run = promisify(execFile);
 const probeDeadlineMs = 5_000;
@@ -17,7 +18,7 @@ const devices = ["null", "zero", "full", "random", "urandom"];
 
 export interface Sandbox {
   layerFolder: string;
-  commonFolder?: string;
+  mounts?: readonly ReadOnlyMount[];
   runFolder?: string;
   /** Not to be seen inside, wherever it lies. */
   dataFolder: string;
@@ -59,7 +60,7 @@ export async function sandboxArguments(sandbox: Sandbox): Promise<string[]> {
     ...["--symlink", "/proc/self/fd", "/dev/fd", "--symlink", "/proc/self/fd/1", "/dev/stdout"],
     ...["--symlink", "/proc/self/fd/0", "/dev/stdin", "--symlink", "/proc/self/fd/2", "/dev/stderr"],
     ...["--bind", sandbox.layerFolder, "/workspace"],
-    ...(sandbox.commonFolder ? ["--ro-bind", sandbox.commonFolder, "/workspace/common"] : []),
+    ...(sandbox.mounts ?? []).flatMap(({ source, target }) => ["--ro-bind", source, target]),
     ...(sandbox.runFolder ? ["--ro-bind", sandbox.runFolder, "/run/dtaas"] : []),
     ...["--remount-ro", "/", "--chdir", sandbox.workingDir, "--"],
   ];

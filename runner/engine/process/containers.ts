@@ -48,7 +48,7 @@ export function processContainers(
     if (existing) throw new ActionNeededError("NAME_TAKEN", `another run is called ${spec.name}`);
     const layerFolder = await layers.folderOf(spec.layer.id);
     const isolated = await options.isolates();
-    if (!isolated && spec.commonFolder) await layers.placeCommon(spec.layer.id, spec.commonFolder);
+    if (!isolated) await layers.placeMounts(spec.layer.id, spec.mounts ?? []);
     const port = await portFor(spec);
     await mkdir(files.folder(spec.name), { recursive: true, mode: 0o700 });
     const run: StoredRun = { spec, port, isolated, layerFolder };

@@ -3,6 +3,7 @@ import { mkdir } from "node:fs/promises";
 import { release } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { withEnvironmentFiles } from "../environment-files.ts";
 import { commandPath, enterArguments, sandboxArguments } from "./bubblewrap.ts";
 import { type Launch, type RunFiles, runMark, type StoredRun } from "./run-files.ts";
 
@@ -34,7 +35,7 @@ export async function launchOf(run: StoredRun, place: LaunchPlace): Promise<Laun
     layerFolder,
     dataFolder: place.dataFolder,
     workingDir: spec.workingDir,
-    ...(spec.commonFolder ? { commonFolder: spec.commonFolder } : {}),
+    ...(spec.mounts ? { mounts: spec.mounts } : {}),
     ...(spec.runFolder ? { runFolder: spec.runFolder } : {}),
   });
   return { command: ["bwrap", ...sandbox, ...limited], workingDir: place.files.folder(id), environment };
@@ -72,15 +73,25 @@ function environmentOf(
     TMPDIR: isolated ? "/tmp" : join(own, "tmp"),
     DT_WORKSPACE: isolated ? workspace : layerFolder,
     PORT: String(port),
-    ...spec.environment,
+    ...(isolated ? spec.environment : atOwnPaths(spec)),
     [runMark]: spec.name,
   };
+}
+
+/** Without a sandbox a folder is seen where it lies: what names its place names that. */
+function atOwnPaths({ environment, mounts = [] }: StoredRun["spec"]): Record<string, string> {
+  const moved = (value: string): string => {
+    const mount = mounts.find(({ target }) => value === target || value.startsWith(`${target}/`));
+    if (!mount || mount.target.startsWith(`${workspace}/`)) return value;
+    return `${mount.source}${value.slice(mount.target.length)}`;
+  };
+  return Object.fromEntries(Object.entries(environment).map(([name, value]) => [name, moved(value)]));
 }
 
 /** Paths that the platform makes; what the user has written stays as it is. */
 function commandOf(run: StoredRun): string[] {
   const [program = "", ...args] = run.spec.command;
-  return [onMachine(run, program), ...args];
+  return withEnvironmentFiles([onMachine(run, program), ...args], run.spec.environmentFiles);
 }
 
 function workingDirOf(run: StoredRun): string {

@@ -1,18 +1,22 @@
 import { constants } from "node:fs";
-import { cp, lstat, mkdir, readdir, rename, rm, rmdir } from "node:fs/promises";
-import { join } from "node:path";
+import { cp, lstat, mkdir, readdir, rename, rm } from "node:fs/promises";
+import { join, relative } from "node:path";
 import { readJson, writeJsonAtomic } from "#core/atomic-file";
 import { ActionNeededError, isSystemError, TryLaterError } from "#core/errors";
 import { SerialByKey } from "#core/serial-by-key";
-import type { Layers } from "../engine.ts";
+import type { Layers, ReadOnlyMount } from "../engine.ts";
 
+const workspace = "/workspace";
 const goingPrefix = ".going-"; // a layer being removed; not listed, finished at the next removal of it
 
 export interface ProcessLayers extends Layers {
   /** The layer's folder on this machine; `ActionNeededError("LAYER_MISSING")`. */
   folderOf(id: string): Promise<string>;
-  /** Puts a copy of the shared files at `common` inside the layer, for commands that see it where it lies. */
-  placeCommon(id: string, commonFolder: string): Promise<void>;
+  /**
+   * Puts a copy of each folder that is wanted below /workspace in its place inside the layer, links as they are, for
+   * commands that see the layer where it lies. Whatever was there gives way.
+   */
+  placeMounts(id: string, mounts: readonly ReadOnlyMount[]): Promise<void>;
 }
 
 /** Layers below `folder`: each a plain copy of its snapshot, so that what a twin writes changes nothing else. */
@@ -52,29 +56,35 @@ export function processLayers(folder: string, inUse: (id: string) => Promise<boo
       });
     },
 
-    placeCommon(id, commonFolder) {
+    placeMounts(id, mounts) {
       return serial.run(id, async () => {
-        const note = at(id, "common.json");
-        const target = at(id, "copy", "common");
-        const from = (await readJson(note).catch(() => undefined)) as { from?: string } | undefined;
-        if (from?.from === commonFolder && (await isThere(target))) return;
-        await rmdir(target).catch(() => undefined); // an empty one: where a sandbox had them
-        if (from === undefined && (await isThere(target))) return; // the repository has a folder of that name
-        await rm(at(id, "old-common"), { recursive: true, force: true });
-        if (await isThere(target)) await rename(target, at(id, "old-common"));
-        await copyTree(commonFolder, target, at(id, "new-common"));
-        await writeJsonAtomic(note, { from: commonFolder });
-        await rm(at(id, "old-common"), { recursive: true, force: true });
+        const note = at(id, "mounts.json");
+        const placed = ((await readJson(note).catch(() => undefined)) ?? {}) as Record<string, string>;
+        for (const { source, target } of mounts) {
+          const inside = relative(workspace, target);
+          if (inside === "" || inside.startsWith("..")) continue; // seen at its own path
+          const place = at(id, "copy", inside);
+          if (placed[inside] === source && (await isThere(place))) continue;
+          await rm(at(id, "old-mount"), { recursive: true, force: true });
+          await copyTree(source, at(id, "new-mount"));
+          if (await isThere(place)) await rename(place, at(id, "old-mount"));
+          await rename(at(id, "new-mount"), place);
+          placed[inside] = source;
+          await writeJsonAtomic(note, placed);
+          await rm(at(id, "old-mount"), { recursive: true, force: true });
+        }
       });
     },
   };
 }
 
 /** All of it or nothing: copied beside, then renamed. */
-async function copyTree(from: string, to: string, beside = `${to}.part`): Promise<void> {
+async function copyTree(from: string, to: string): Promise<void> {
+  const beside = `${to}.part`;
   await rm(beside, { recursive: true, force: true });
   await mkdir(join(beside, ".."), { recursive: true });
   await cp(from, beside, { recursive: true, verbatimSymlinks: true, mode: constants.COPYFILE_FICLONE });
+  await rm(to, { recursive: true, force: true });
   await rename(beside, to);
 }
 

@@ -78,6 +78,7 @@ for (const isolation of kinds) {
           path,
           content,
         ],
+        prints: (path) => ["cat", path],
         succeeds: ["true"],
         fails: ["false"],
         takesForever: ["sleep", "infinity"],
@@ -144,7 +145,8 @@ for (const isolation of kinds) {
       const common = join((await here).data.snapshots, "dtaas+common");
       await mkdir(common, { recursive: true });
       await writeFile(join(common, "given"), "shared");
-      const more = { commonFolder: common, command: ["/workspace/digital_twins/tank/say", "x"] };
+      const mounts = [{ source: common, target: "/workspace/common" }];
+      const more = { mounts, command: ["/workspace/digital_twins/tank/say", "x"] };
       const id = await twins.start([], { ...more, workingDir: "/workspace/digital_twins/tank" });
       await expect.poll(() => twins.look(id), within).toMatchObject({ state: "exited", exitCode: 0 });
       const [shared, port, own] = await twins.lines(id);
@@ -212,7 +214,8 @@ if (kinds.length > 1) {
     ];
     const allowed = ["touch /workspace/made", "touch /tmp/made", "cat /workspace/common/given >/dev/null"];
     const attempt = (command: string) => `if ${command} 2>/dev/null; then echo worked; else echo refused; fi`;
-    const id = await twins.start([...refused, ...allowed].map(attempt).join("\n"), { commonFolder: common });
+    const mounts = [{ source: common, target: "/workspace/common" }];
+    const id = await twins.start([...refused, ...allowed].map(attempt).join("\n"), { mounts });
     await expect.poll(() => twins.look(id), within).toMatchObject({ state: "exited" });
     expect(await twins.lines(id)).toEqual([...refused.map(() => "refused"), ...allowed.map(() => "worked")]);
     await here.tearDown();
