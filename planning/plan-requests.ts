@@ -36,6 +36,7 @@ export function planRequests(facts: TwinFacts, target: Target): { steps: Step[];
   if (next.operation === "execute") {
     if (execution) return reject("it runs already");
     if (facts.desired?.state === "running" && next.rerunOf === undefined) {
+      if (next.parameters) return reject("it is kept running by its state, with the parameters of its dt.yaml");
       // The platform keeps it up anyway: the wish is to try again what had been given up or completed.
       return {
         steps: [

@@ -1,5 +1,5 @@
 import type { Diagnostic } from "./diagnostic.ts";
-import type { TwinMetadata, TwinSpec } from "./twin-spec.ts";
+import type { Parameters, TwinMetadata, TwinSpec } from "./twin-spec.ts";
 
 /** A project at a commit, checked out read-only at `snapshots/<project folder>/<commit>`. */
 export interface PinnedSnapshot {
@@ -63,4 +63,6 @@ export interface RunRequest {
   requestedAt: string;
   /** Run this former run's manifest again instead of today's spec. */
   rerunOf?: string;
+  /** Values for this run alone, over those of the spec. */
+  parameters?: Parameters;
 }

@@ -13,7 +13,7 @@ import { deriveLifecycle, twinFolder } from "./derive-twin.ts";
 import { parseDuration } from "./duration.ts";
 import type { DigitalTwin, Operation } from "./generated/digital-twin.ts";
 import { parseSize } from "./size.ts";
-import type { AssetKind, HealthSpec, OperationSpec, Resources, TwinDocument, TwinSpec } from "./twin-spec.ts";
+import type { AssetKind, HealthSpec, OperationSpec, Parameters, Resources, TwinDocument, TwinSpec } from "./twin-spec.ts";
 
 export interface NormaliseOptions {
   folder: string;
@@ -53,6 +53,7 @@ function normaliseSpec(spec: DigitalTwin["spec"], options: NormaliseOptions): Tw
     assets: (spec.assets ?? []).flatMap((asset) =>
       Object.entries(asset).map(([kind, path]) => ({ kind: kind as AssetKind, path: normalisePath(path) })),
     ),
+    ...(hasParameters(spec.parameters) ? { parameters: spec.parameters } : {}),
     environment: Object.fromEntries(
       Object.entries(spec.environment ?? {}).map(([name, value]) => [
         name,
@@ -81,6 +82,10 @@ function normaliseSpec(spec: DigitalTwin["spec"], options: NormaliseOptions): Tw
     },
     resources: normaliseResources(spec.resources, defaults.resources),
   };
+}
+
+function hasParameters(parameters: DigitalTwin["spec"]["parameters"]): parameters is Parameters {
+  return parameters !== undefined && Object.keys(parameters).length > 0;
 }
 
 function normaliseOperation(name: string, operation: Operation, folder: string): OperationSpec {

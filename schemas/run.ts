@@ -1,5 +1,5 @@
 import type { PinnedSnapshot } from "./desired-state.ts";
-import type { OperationSpec, Resources, WorkspaceImage } from "./twin-spec.ts";
+import type { OperationSpec, Parameters, Resources, WorkspaceImage } from "./twin-spec.ts";
 
 export type RunCause = "state" | "restart" | "request" | "rerun" | "return-to-last-good" | "removal";
 
@@ -23,6 +23,8 @@ export interface RunManifest {
   /** Content hash of the image's recipe, and the engine's id of the image. */
   image: { hash: string; id: string };
   command: OperationSpec;
+  /** As the run sees them: the spec's, with what was given for this run. */
+  parameters?: Parameters;
   environment: Record<string, string>;
   resources: Resources;
   createdAt: string;

@@ -58,6 +58,14 @@ export interface Resources {
   pids: number;
 }
 
+/** A value that a twin's scripts read. Its JSON has at most 32 KiB, a NUL nowhere. */
+export type ParameterValue = string | number | boolean | ParameterValue[] | Parameters;
+
+/** By name: letters, digits and single `_`, so that names joined by `__` are never ambiguous. */
+export interface Parameters {
+  [name: string]: ParameterValue;
+}
+
 export interface TwinMetadata {
   name: string;
   title: string;
@@ -70,6 +78,8 @@ export interface TwinSpec {
   integrationLevel: "model" | "shadow" | "twin";
   workspace: WorkspaceImage;
   assets: AssetReference[];
+  /** Absent where there are none. */
+  parameters?: Parameters;
   environment: Record<string, string>;
   /** By operation name: create, execute, save, analyse, evolve, terminate, clean, explore, or the user's own. */
   lifecycle: Record<string, OperationSpec>;

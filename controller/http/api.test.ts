@@ -530,3 +530,24 @@ function readEvents(response: Response): { text: string; done: Promise<void> } {
   })().catch(() => undefined);
   return stream;
 }
+
+test("a run may be given parameters that its twin declares, and no others", async () => {
+  const parameters = { upper: 36 };
+  const kept = desiredTwin("kept", { spec: { ...spec, parameters } });
+  await api.desire("user1", [desiredTwin("tank", { state: "stopped", spec: { ...spec, parameters } }), kept]);
+  const run = (twin: string, body: unknown) =>
+    ask<{ id: string } & Problem>("developer", "POST", `/twins/user1/${twin}/runs`, body);
+  const accepted = await run("tank", { operation: "execute", parameters: { upper: 40 } });
+  expect(accepted.status).toBe(202);
+  const path = join(api.data.requests, "user1", `${accepted.body.id}.json`);
+  expect(checkRunRequest(JSON.parse(await readFile(path, "utf8"))).parameters).toEqual({ upper: 40 });
+
+  const unknown = await run("tank", { operation: "execute", parameters: { uper: 40 } });
+  expect(unknown).toMatchObject({
+    status: 422,
+    body: { code: "PARAMETER_UNKNOWN", hint: "did you mean `upper`?" },
+  });
+  const keptUp = await run("kept", { operation: "execute", parameters: { upper: 40 } });
+  expect(keptUp).toMatchObject({ status: 409, body: { code: "TWIN_KEPT_UP" } });
+  expect((await run("kept", { operation: "create", parameters: { upper: 40 } })).status).toBe(202);
+});

@@ -131,7 +131,14 @@ const paths: Record<string, Record<string, Operation>> = {
       requestBody: body({
         type: "object",
         required: ["operation"],
-        properties: { operation: { type: "string" } },
+        properties: {
+          operation: { type: "string" },
+          parameters: {
+            type: "object",
+            description: "Values for this run alone, over those of dt.yaml; mappings are joined.",
+            additionalProperties: true,
+          },
+        },
       }),
       responses: {
         "202": json("Accepted, and on disk.", ref("AcceptedRun")),

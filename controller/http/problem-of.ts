@@ -25,6 +25,7 @@ const statusByCode: Readonly<Record<string, number>> = {
   STATE_NOT_EDITABLE: 409,
   RUN_ENDED: 409,
   RUN_KEPT_UP: 409,
+  TWIN_KEPT_UP: 409,
   RUN_NOT_REPEATABLE: 409,
   FILE_CHANGED: 409,
   REPOSITORY_EMPTY: 409,

@@ -9,7 +9,7 @@ import { openOutput } from "../reading/run-outputs.ts";
 import type { RequestBook } from "../requests/request-book.ts";
 import type { ApiRoute } from "./api-route.ts";
 import { noRun } from "./not-there.ts";
-import { bodyField, limitQuery, oneQuery, runIn, twinIn } from "./read-request.ts";
+import { bodyField, bodyValue, limitQuery, oneQuery, runIn, twinIn } from "./read-request.ts";
 
 const defaultRunsPerPage = 20;
 const maxRunsPerPage = 200; // each costs three small reads
@@ -45,7 +45,9 @@ export function runRoutes(deps: RunRouteDeps): ApiRoute[] {
       handle: async (request, response) => {
         const operation = bodyField(request, "operation", /^.{1,100}$/, "the name of an operation");
         const { username } = callerOf(response).user;
-        const accepted = await requests.run({ ...twinIn(request), operation }, username);
+        const parameters = bodyValue(request, "parameters");
+        const wish = { ...twinIn(request), operation, ...(parameters === undefined ? {} : { parameters }) };
+        const accepted = await requests.run(wish, username);
         response.status(202).location(locationOf(accepted)).json(accepted);
       },
     },

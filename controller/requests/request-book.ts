@@ -6,6 +6,7 @@ import { newRunId } from "#core/run-id";
 import { SerialByKey } from "#core/serial-by-key";
 import type { AcceptedRun, RunDetails } from "#schemas/api";
 import type { DesiredState, DesiredTwin, RunRequest } from "#schemas/desired-state";
+import { checkGivenParameters } from "#schemas/parameters";
 import { didYouMean } from "#schemas/suggest";
 import type { RunArchive } from "../reading/run-archive.ts";
 import { listFolder, type StoredDocuments } from "../reading/stored-documents.ts";
@@ -33,10 +34,11 @@ export class RequestBook {
   }
 
   /**
-   * Errors: `TWIN_NOT_FOUND`, `TWIN_REFUSED`, `TWIN_SUSPENDED`, `OPERATION_UNKNOWN`, `REQUESTS_TOO_MANY`.
+   * `parameters`: for this run alone, over those of dt.yaml. Errors: `TWIN_NOT_FOUND`, `TWIN_REFUSED`, `TWIN_SUSPENDED`,
+   * `OPERATION_UNKNOWN`, `REQUESTS_TOO_MANY`, `TWIN_KEPT_UP`, those of `checkGivenParameters`.
    */
   async run(
-    wish: { user: string; twin: string; operation: string },
+    wish: { user: string; twin: string; operation: string; parameters?: unknown },
     requestedBy: string,
   ): Promise<AcceptedRun> {
     const twin = runnableTwin(await this.#deps.documents.desired(wish.user), wish);
@@ -53,7 +55,17 @@ export class RequestBook {
         },
       );
     }
-    return await this.#accept({ ...wish, requestedBy });
+    const { parameters: given, ...rest } = wish;
+    if (given === undefined) return await this.#accept({ ...rest, requestedBy });
+    const parameters = checkGivenParameters(given, twin.spec.parameters);
+    if (wish.operation === "execute" && twin.state === "running") {
+      throw new ActionNeededError(
+        "TWIN_KEPT_UP",
+        `${wish.user}/${wish.twin} is kept running with the parameters of its dt.yaml`,
+        { hint: "change them there and push, or stop the twin first" },
+      );
+    }
+    return await this.#accept({ ...rest, requestedBy, parameters });
   }
 
   /** Errors: those of `run`, `RUN_NOT_FOUND`, `RUN_NOT_REPEATABLE`. */

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
-import { readdir, rm } from "node:fs/promises";
+import { chmod, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { readJson, writeJsonAtomic } from "#core/atomic-file";
+import { readJson, writeFileAtomic, writeJsonAtomic } from "#core/atomic-file";
 import { type DataFolder, runFolder } from "#core/data-folder";
 import { isSystemError } from "#core/errors";
 import { runIdPattern } from "#core/run-id";
@@ -9,6 +9,7 @@ import type { StopReason } from "#planning/facts";
 import type { RunRequest } from "#schemas/desired-state";
 import { checkRunManifest, checkRunOutcome, checkRunRequest } from "#schemas/documents/check-documents";
 import type { RunManifest, RunOutcome } from "#schemas/run";
+import type { Parameters } from "#schemas/twin-spec";
 
 export interface RunName {
   user: string;
@@ -46,6 +47,14 @@ export class RunStore {
   async manifest(run: RunName): Promise<RunManifest | undefined> {
     const found = await readJson(join(this.folder(run), "manifest.json"));
     return found === undefined ? undefined : checkRunManifest(found);
+  }
+
+  /** The folder that the run sees read-only at /run/dtaas: `parameters.json`. Written again it is the same. */
+  async writeInputs(run: RunName, parameters: Parameters | undefined): Promise<string> {
+    const folder = join(this.folder(run), "inputs");
+    await writeFileAtomic(join(folder, "parameters.json"), `${JSON.stringify(parameters ?? {}, null, 2)}\n`);
+    await chmod(folder, 0o755); // read inside by another uid, whatever the umask
+    return folder;
   }
 
   async writeOutcome(run: RunName, outcome: RunOutcome): Promise<void> {

@@ -9,6 +9,7 @@ import {
   rememberStarted,
   rememberTryAgain,
 } from "#planning/memory";
+import { mergeParameters, parameterVariables } from "#schemas/parameters";
 import type { RunManifest } from "#schemas/run";
 import { finishRun } from "./finish-run.ts";
 import { containerName, layerId } from "./names.ts";
@@ -68,7 +69,7 @@ export async function applyStep(runner: Runner, user: string, twin: string, step
  */
 async function startRun(runner: Runner, user: string, twin: string, step: StartRun): Promise<void> {
   const runId = step.runId ?? newRunId();
-  const fresh = manifestOf(user, twin, runId, step, await rerunSource(runner, user, twin, step));
+  const fresh = manifestOf(user, twin, runId, step, await formerRuns(runner, user, twin, step));
   const manifest = await runner.runs.writeManifest(fresh);
   const { timeoutMs, graceMs } = manifest.command;
   await runner.memory.change(user, twin, (memory) =>
@@ -88,6 +89,7 @@ async function startRun(runner: Runner, user: string, twin: string, step: StartR
     const network = await networks.ensure(user);
     const lower = snapshotPath(runner.data, manifest.own.project, manifest.own.commit);
     const layer = await layers.ensure(layerId(user, twin, manifest.sourceKey), lower);
+    const runFolder = await runner.runs.writeInputs({ user, twin, runId }, manifest.parameters);
     const { run, workingDir } = manifest.command;
     const { id } = await containers.create({
       name: containerName(user, twin, step.operation, runId),
@@ -106,6 +108,8 @@ async function startRun(runner: Runner, user: string, twin: string, step: StartR
       workingDir: `/workspace/${workingDir}`,
       environment: {
         ...manifest.environment,
+        ...parameterVariables(manifest.parameters),
+        DT_PARAMETERS: "/run/dtaas/parameters.json",
         DT_USER: user,
         DT_NAME: twin,
         DT_REVISION: manifest.revision,
@@ -114,6 +118,7 @@ async function startRun(runner: Runner, user: string, twin: string, step: StartR
       resources: manifest.resources,
       network,
       layer,
+      runFolder,
       graceMs,
       ...(manifest.common
         ? { commonFolder: snapshotPath(runner.data, manifest.common.project, manifest.common.commit) }
@@ -185,14 +190,22 @@ async function stopRun(runner: Runner, user: string, twin: string, step: StopRun
   return false;
 }
 
-async function rerunSource(
+interface FormerRuns {
+  /** What is done again. */
+  repeated?: RunManifest | undefined;
+  /** The execution that `terminate` ends. */
+  joined?: RunManifest | undefined;
+}
+
+async function formerRuns(
   runner: Runner,
   user: string,
   twin: string,
   step: StartRun,
-): Promise<RunManifest | undefined> {
-  const runId = step.request?.rerunOf;
-  return runId === undefined ? undefined : await runner.runs.manifest({ user, twin, runId });
+): Promise<FormerRuns> {
+  const find = async (runId: string | undefined) =>
+    runId === undefined ? undefined : await runner.runs.manifest({ user, twin, runId });
+  return { repeated: await find(step.request?.rerunOf), joined: await find(step.join?.runId) };
 }
 
 function manifestOf(
@@ -200,7 +213,7 @@ function manifestOf(
   twin: string,
   runId: string,
   step: StartRun,
-  former: RunManifest | undefined,
+  former: FormerRuns,
 ): RunManifest {
   const { source, request } = step;
   const asked = {
@@ -208,10 +221,14 @@ function manifestOf(
     ...(request?.rerunOf === undefined ? {} : { rerunOf: request.rerunOf }),
   };
   const createdAt = new Date().toISOString();
-  if (former) return { ...former, ...asked, id: runId, cause: step.cause, attempt: step.attempt, createdAt };
+  if (former.repeated) {
+    return { ...former.repeated, ...asked, id: runId, cause: step.cause, attempt: step.attempt, createdAt };
+  }
   const command = source.spec.lifecycle[step.operation];
   if (!command)
     throw new ActionNeededError("OPERATION_UNKNOWN", `${twin} has no operation "${step.operation}"`);
+  // What ends an execution sees the parameters that the execution was given.
+  const parameters = mergeParameters(former.joined?.parameters ?? source.spec.parameters, request?.parameters);
   return {
     version: 1,
     id: runId,
@@ -228,6 +245,7 @@ function manifestOf(
     workspace: source.spec.workspace,
     image: step.image,
     command,
+    ...(parameters === undefined ? {} : { parameters }),
     environment: source.spec.environment,
     resources: source.spec.resources,
     createdAt,

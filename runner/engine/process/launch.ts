@@ -72,9 +72,22 @@ function environmentOf(
     TMPDIR: isolated ? "/tmp" : join(own, "tmp"),
     DT_WORKSPACE: isolated ? workspace : layerFolder,
     PORT: String(port),
-    ...spec.environment,
+    ...(isolated ? spec.environment : withOwnPaths(spec)),
     [runMark]: spec.name,
   };
+}
+
+/** Without a sandbox the run's files lie where they are; the platform's own variables say so. */
+function withOwnPaths({ environment, runFolder }: StoredRun["spec"]): Record<string, string> {
+  if (runFolder === undefined) return environment;
+  const mounted = "/run/dtaas/";
+  return Object.fromEntries(
+    Object.entries(environment).map(([name, value]) =>
+      name.startsWith("DT_") && !name.startsWith("DT_PARAM_") && value.startsWith(mounted)
+        ? [name, join(runFolder, value.slice(mounted.length))]
+        : [name, value],
+    ),
+  );
 }
 
 /** Paths that the platform makes; what the user has written stays as it is. */
