@@ -27,6 +27,7 @@ import { type ReconcileDeps, reconcileProject } from "./reconcile/reconcile-proj
 import { resync } from "./reconcile/resync.ts";
 import { Tracked } from "./reconcile/tracked.ts";
 import { reportStatuses } from "./review/report-statuses.ts";
+import { startScheduler } from "./schedule/start-scheduler.ts";
 
 // Users and projects worked on at the same time; most of the time they wait for the network or the disk.
 const projectsAtOnce = 8;
@@ -249,6 +250,8 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     const there = await Promise.all(pins(twins).map((pinned) => snapshots.has(pinned)));
     if (there.includes(false)) nudgeProject(project.path);
   }
+  const nudgeUser = (user: string) => users.nudge(user, { user });
+  const scheduler = startScheduler({ data, desired, documents, logger, nudgeUser });
   void lookAtAll();
   const timer = setInterval(() => void lookAtAll(), config.resyncSeconds * 1000);
   const address = server.address();
@@ -258,6 +261,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     async close() {
       stopping.abort();
       clearInterval(timer);
+      scheduler.close();
       await new Promise<void>((resolve) => {
         server.close(() => resolve());
         server.closeIdleConnections();

@@ -13,6 +13,8 @@ export interface DataFolder {
   desired: string;
   /** (c) `<user>/<run id>.json`: runs asked for; `<run id>.cancel`: a wish to end one. */
   requests: string;
+  /** (c) `<user>.json`: up to which time the schedules of the user's twins were looked at. */
+  schedules: string;
   /** (c) `<user>.json`: the commit statuses reported last. */
   reported: string;
   /** (r) `<user>.json`, one observed-state document each. */
@@ -38,6 +40,7 @@ export function dataFolder(root: string): DataFolder {
     snapshots: at("snapshots"),
     desired: at("desired"),
     requests: at("requests"),
+    schedules: at("schedules"),
     reported: at("reported"),
     observed: at("observed"),
     runs: at("runs"),

@@ -1,3 +1,4 @@
+import type { CronTime } from "./cron.ts";
 import type { Diagnostic } from "./diagnostic.ts";
 import type { Parameters, TwinMetadata, TwinSpec } from "./twin-spec.ts";
 
@@ -16,6 +17,8 @@ export interface DesiredTwin {
   state: "running" | "stopped";
   /** The platform observes and reports, and changes nothing. */
   suspend: boolean;
+  /** By operation: when the platform runs it by itself. Absent where nothing is scheduled. */
+  schedule?: Record<string, CronTime>;
   spec: TwinSpec;
   /**
    * Everything from Git that decides how the twin runs, hashed: the normalised spec, the content of its folder and
@@ -65,4 +68,6 @@ export interface RunRequest {
   rerunOf?: string;
   /** Values for this run alone, over those of the spec. */
   parameters?: Parameters;
+  /** The time of its twin's schedule that it belongs to; absent for what somebody asked for. */
+  scheduledFor?: string;
 }

@@ -16,7 +16,9 @@ function parse(parameters: string) {
 
 describe("parameters in dt.yaml", () => {
   test("keep the kinds that they are written in", () => {
-    const { document, diagnostics } = parse('{ a: 24.50, b: "24.50", c: true, d: [1, x], e: { f: { g: 0 } } }');
+    const { document, diagnostics } = parse(
+      '{ a: 24.50, b: "24.50", c: true, d: [1, x], e: { f: { g: 0 } } }',
+    );
     expect(diagnostics).toEqual([]);
     expect(document?.spec.parameters).toEqual({
       a: 24.5,
@@ -89,7 +91,11 @@ describe("parameters given for one run", () => {
     [{ name: "a\0b" }, "PARAMETER_REFUSED", "--param"],
     [{ steps: [null] }, "PARAMETER_REFUSED", "--param"],
     [{ steps: [{ "a b": 1 }] }, "PARAMETER_REFUSED", "--param"],
-    [{ steps: ["x".repeat(8000), "x".repeat(8000), "x".repeat(8000), "x".repeat(8000), "x".repeat(8000)] }, "PARAMETER_REFUSED", "--param"],
+    [
+      { steps: ["x".repeat(8000), "x".repeat(8000), "x".repeat(8000), "x".repeat(8000), "x".repeat(8000)] },
+      "PARAMETER_REFUSED",
+      "--param",
+    ],
     [[1], "PARAMETER_REFUSED", "--param"],
   ])("%j is refused with what to do", (given, code, hint) => {
     expect(() => checkGivenParameters(given, declared)).toThrow(

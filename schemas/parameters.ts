@@ -51,7 +51,10 @@ export function checkGivenParameters(given: unknown, declared: Parameters | unde
   checkGiven(values, declared ?? {}, "");
   const bytes = Buffer.byteLength(JSON.stringify(mergeParameters(declared, values as Parameters)));
   if (bytes <= maxParameterBytes) return values as Parameters;
-  throw refused("the parameters", `have ${bytes} bytes as JSON; at most ${maxParameterBytes} are handed to a run`);
+  throw refused(
+    "the parameters",
+    `have ${bytes} bytes as JSON; at most ${maxParameterBytes} are handed to a run`,
+  );
 }
 
 function checkGiven(given: Record<string, unknown>, declared: Parameters, within: string): void {

@@ -1,10 +1,11 @@
+import { checkSchedule } from "./check-schedule.ts";
 import { builtInDefaults, type TwinDefaults } from "./defaults.ts";
 import type { Diagnostic } from "./diagnostic.ts";
 import type { DigitalTwin } from "./generated/digital-twin.ts";
 import { fullTwinName, normaliseTwin } from "./normalise-twin.ts";
 import { isOperationName } from "./operation-name.ts";
-import { type Find, hasErrors, parseDocument } from "./parse-document.ts";
 import { maxParameterBytes } from "./parameters.ts";
+import { type Find, hasErrors, parseDocument } from "./parse-document.ts";
 import { listOf, recordOf } from "./plain-data.ts";
 import { quote } from "./quote.ts";
 import { didYouMean } from "./suggest.ts";
@@ -71,6 +72,7 @@ function checkTwin(value: unknown, options: CheckOptions, find: Find): void {
   checkDependencies(spec["dependsOn"], options, find);
   checkHealth(spec["health"], find);
   checkParameters(spec["parameters"], find);
+  checkSchedule(spec, options.scripts, find);
   findUnknownTemplate(recordOf(spec["workspace"])?.["template"], "/spec/workspace/template", options, find);
 }
 

@@ -1,6 +1,8 @@
 // The validated, normalised form of what users write: every default filled in, durations in milliseconds, sizes
 // in bytes. Everything behind `schemas/` speaks these types; nobody else reads YAML.
 
+import type { CronTime } from "./cron.ts";
+
 export type AssetKind = "data" | "function" | "model" | "tool" | "digital-twin";
 
 /** An asset that must be there before the twin runs. `path` starts with `common/` for a shared one. */
@@ -97,6 +99,8 @@ export interface TwinDocument {
   metadata: TwinMetadata;
   state: "running" | "stopped";
   suspend: boolean;
+  /** By operation: when the platform runs it by itself. Absent where nothing is scheduled. */
+  schedule?: Record<string, CronTime>;
   derived: boolean;
   spec: TwinSpec;
 }

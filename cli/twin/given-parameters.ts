@@ -22,12 +22,12 @@ export function givenParameters(words: readonly string[]): Parameters {
       target = inner;
     }
     if (Object.hasOwn(target, last)) throw usage(word, "contradicts the ones before");
-    target[last] = valueOf(word.slice(at + 1));
+    target[last] = valueFrom(word.slice(at + 1));
   }
   return given;
 }
 
-function valueOf(text: string): ParameterValue {
+function valueFrom(text: string): ParameterValue {
   try {
     return JSON.parse(text) as ParameterValue; // the platform checks what it is
   } catch {

@@ -435,7 +435,7 @@ test("bodies that cannot be read are the sender's problem, with an id to ask abo
     expect(problem.requestId).toBe(headers.get("x-request-id"));
   }
   const large = await api.ask("developer", "POST", "/twins/user1/tank/runs", {
-    operation: "x".repeat(20_000),
+    operation: "x".repeat(70_000),
   });
   expect(large.status).toBe(413);
   expect((await api.ask("developer", "GET", "/twins/user1/%E0%A4%A")).status).toBe(400);

@@ -25,7 +25,7 @@ import { runRoutes } from "./run-routes.ts";
 import { twinRoutes } from "./twin-routes.ts";
 
 export const apiBase = "/api/v1";
-const maxBodyBytes = 16 * 1024; // our bodies are one word long
+const maxBodyBytes = 64 * 1024; // the longest hold the parameters of a run, 32 KiB
 
 /** The controller's HTTP side, ready to listen. Starts nothing and keeps no state that is not on disk. */
 export function createApp(deps: AppDeps): Express {

@@ -42,7 +42,7 @@ const phases = [
   "failed",
   "refused",
 ];
-const causes = ["state", "restart", "request", "rerun", "return-to-last-good", "removal"];
+const causes = ["state", "restart", "request", "rerun", "schedule", "return-to-last-good", "removal"];
 const outcomes = ["succeeded", "failed", "timed-out", "cancelled", "stopped", "lost"];
 
 const revisionReason = record("A revision and why it was left.", { revision: text, reason: text });
@@ -124,7 +124,24 @@ export const schemas: Record<string, object> = {
     waitingFor: texts,
     dependsOn: texts,
     operations: texts,
+    schedule: { type: "array", items: ref("Schedule") },
     lastRun: refOrNull("Run"),
+  }),
+  Schedule: record("An operation that the platform runs by itself.", {
+    operation: text,
+    cron: { ...text, description: "Five fields, read in the time zone." },
+    timeZone: text,
+    next: { ...orNull(time), description: "Null while the twin is suspended." },
+    last: {
+      anyOf: [
+        record("The last time that came: its run, or why there is none.", {
+          at: time,
+          runId: orNull(text),
+          skipped: orNull(text),
+        }),
+        { type: "null" },
+      ],
+    },
   }),
   Broken: record("A revision whose spec has errors.", {
     revision: text,

@@ -2,11 +2,12 @@ import { join } from "node:path";
 import { writeJsonAtomic } from "#core/atomic-file";
 import type { DataFolder } from "#core/data-folder";
 import { ActionNeededError } from "#core/errors";
-import { newRunId } from "#core/run-id";
+import { newRunId, runIdAt } from "#core/run-id";
 import { SerialByKey } from "#core/serial-by-key";
 import type { AcceptedRun, RunDetails } from "#schemas/api";
 import type { DesiredState, DesiredTwin, RunRequest } from "#schemas/desired-state";
 import { checkGivenParameters } from "#schemas/parameters";
+import { isAskedFor } from "#schemas/run";
 import { didYouMean } from "#schemas/suggest";
 import type { RunArchive } from "../reading/run-archive.ts";
 import { listFolder, type StoredDocuments } from "../reading/stored-documents.ts";
@@ -91,6 +92,44 @@ export class RequestBook {
     });
   }
 
+  /**
+   * A run that the twin's schedule asks for at this time. Asked for again it is the same run, begun or ended as it may
+   * be; `skipped` says why there is none: the operation still runs, or cannot be run.
+   */
+  async runScheduled(wish: {
+    user: string;
+    twin: string;
+    operation: string;
+    atMs: number;
+  }): Promise<{ id: string } | { skipped: string }> {
+    const { user, twin, operation, atMs } = wish;
+    const id = runIdAt(atMs, user, twin, operation);
+    if (await this.#deps.runs.get(user, twin, id)) return { id };
+    try {
+      runnableTwin(await this.#deps.documents.desired(user), wish);
+      const open = await this.#openRun(wish);
+      if (open !== undefined) return { skipped: `run ${open} of it has not ended` };
+      const scheduledFor = new Date(atMs).toISOString();
+      await this.#accept({ user, twin, operation, requestedBy: user, scheduledFor }, id);
+      return { id };
+    } catch (error) {
+      if (error instanceof ActionNeededError) return { skipped: error.message };
+      throw error;
+    }
+  }
+
+  /** A run of this operation that waits or runs because somebody, or the schedule, asked for it. */
+  async #openRun(wish: { user: string; twin: string; operation: string }): Promise<string | undefined> {
+    const { user, twin, operation } = wish;
+    for (const name of await listFolder(join(this.#deps.data.requests, user))) {
+      const [id = "", kind] = name.split(".");
+      if (kind !== "json") continue;
+      const run = await this.#deps.runs.get(user, twin, id);
+      if (run?.operation === operation && run.state !== "ended") return id;
+    }
+    return undefined;
+  }
+
   /** Asking twice is asking once. Errors: `RUN_NOT_FOUND`, `RUN_ENDED`, `RUN_KEPT_UP`. */
   async cancel(wish: { user: string; twin: string; id: string }, requestedBy: string): Promise<RunDetails> {
     const { user, twin, id } = wish;
@@ -98,7 +137,7 @@ export class RequestBook {
     if (run.state === "ended") {
       throw new ActionNeededError("RUN_ENDED", `run ${id} has ended already: ${run.outcome}`);
     }
-    const isKeptUp = run.operation === "execute" && run.cause !== "request" && run.cause !== "rerun";
+    const isKeptUp = run.operation === "execute" && (run.cause === null || !isAskedFor(run.cause));
     if (isKeptUp) {
       throw new ActionNeededError(
         "RUN_KEPT_UP",
@@ -125,9 +164,12 @@ export class RequestBook {
     });
   }
 
-  async #accept(wish: Omit<RunRequest, "version" | "runId" | "requestedAt">): Promise<AcceptedRun> {
+  async #accept(
+    wish: Omit<RunRequest, "version" | "runId" | "requestedAt">,
+    runId = newRunId(Date.now()),
+  ): Promise<AcceptedRun> {
     const folder = join(this.#deps.data.requests, wish.user);
-    const id = await this.#serial.run(wish.user, async () => {
+    await this.#serial.run(wish.user, async () => {
       // The runner takes away what has ended; what is here waits or runs.
       const waiting = (await listFolder(folder)).filter((name) => name.endsWith(".json")).length;
       if (waiting >= maxWaitingRequests) {
@@ -137,13 +179,11 @@ export class RequestBook {
           { hint: "wait for some to end, or cancel some" },
         );
       }
-      const runId = newRunId(Date.now());
       const request: RunRequest = { version: 1, runId, requestedAt: new Date().toISOString(), ...wish };
       await writeJsonAtomic(join(folder, `${runId}.json`), request);
-      return runId;
     });
     this.#nudge(wish.user);
-    return { id, user: wish.user, twin: wish.twin, operation: wish.operation };
+    return { id: runId, user: wish.user, twin: wish.twin, operation: wish.operation };
   }
 
   /** Not waited for: the request is on disk, and a queue that is away for a while must not delay the answer. */

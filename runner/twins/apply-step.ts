@@ -197,12 +197,7 @@ interface FormerRuns {
   joined?: RunManifest | undefined;
 }
 
-async function formerRuns(
-  runner: Runner,
-  user: string,
-  twin: string,
-  step: StartRun,
-): Promise<FormerRuns> {
+async function formerRuns(runner: Runner, user: string, twin: string, step: StartRun): Promise<FormerRuns> {
   const find = async (runId: string | undefined) =>
     runId === undefined ? undefined : await runner.runs.manifest({ user, twin, runId });
   return { repeated: await find(step.request?.rerunOf), joined: await find(step.join?.runId) };
@@ -228,7 +223,10 @@ function manifestOf(
   if (!command)
     throw new ActionNeededError("OPERATION_UNKNOWN", `${twin} has no operation "${step.operation}"`);
   // What ends an execution sees the parameters that the execution was given.
-  const parameters = mergeParameters(former.joined?.parameters ?? source.spec.parameters, request?.parameters);
+  const parameters = mergeParameters(
+    former.joined?.parameters ?? source.spec.parameters,
+    request?.parameters,
+  );
   return {
     version: 1,
     id: runId,

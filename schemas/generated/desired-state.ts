@@ -1,6 +1,18 @@
 // Generated from schemas/documents/desired-state.schema.json by scripts/generate-types.mjs; do not edit.
 
 /**
+ * @maxItems 5000
+ */
+export type Parameter =
+  | string
+  | number
+  | boolean
+  | Parameter[]
+  | {
+      [k: string]: Parameter;
+    };
+
+/**
  * What one user's repository asks for; written by the controller, read by the runner.
  */
 export interface DesiredStateDocument {
@@ -22,6 +34,12 @@ export interface DesiredStateDocument {
     derived: boolean;
     state: "running" | "stopped";
     suspend: boolean;
+    schedule?: {
+      [k: string]: {
+        cron: string;
+        timeZone: string;
+      };
+    };
     spec: Spec;
     sourceKey: string;
     revision: string;
@@ -62,6 +80,7 @@ export interface Spec {
    * @maxItems 200
    */
   assets: Asset[];
+  parameters?: Parameters;
   environment: {
     [k: string]: string;
   };
@@ -94,6 +113,9 @@ export interface Packages {
 export interface Asset {
   kind: "data" | "function" | "model" | "tool" | "digital-twin";
   path: string;
+}
+export interface Parameters {
+  [k: string]: Parameter;
 }
 export interface Operation {
   /**
