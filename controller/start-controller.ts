@@ -208,6 +208,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
   const app = createApp({
     version: parts.version,
     group: config.group,
+    publicUrl: config.publicUrl,
     data,
     forge,
     logger,

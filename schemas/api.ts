@@ -101,6 +101,19 @@ export interface StateChange {
   commit: string | null;
 }
 
+/** What a run kept, in one commit. */
+export interface SavedOutputs {
+  user: string;
+  twin: string;
+  run: string;
+  branch: string;
+  /** All files of the run, those that were there already included. */
+  files: number;
+  /** False: the branch has all of them already, and nothing was committed. */
+  changed: boolean;
+  commit: string | null;
+}
+
 /** One webhook call and what became of it. */
 export interface DeliveryView {
   id: string;

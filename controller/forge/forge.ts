@@ -21,6 +21,12 @@ export interface Forge {
   accessLevel(project: ForgeProject, userId: number): Promise<number>;
   /** Replaces one file in one commit on the default branch, with the caller's own token and rights. */
   commitFile(project: ForgeProject, change: FileChange): Promise<{ commit: string }>;
+  /**
+   * Adds or replaces files in one commit on any branch, with the caller's own token and rights. A branch that is not there
+   * starts at the head of the default branch. `commit` is `undefined` when all files are there already as they are.
+   * `ActionNeededError("BRANCH_MOVED")` when somebody pushed in between: ask again.
+   */
+  commitFiles(project: ForgeProject, change: FilesChange): Promise<{ commit: string | undefined }>;
   /** URL and credentials for `git fetch`; the token is for the header only, never for a command line. */
   gitAccess(project: ForgeProject): { url: string; username: string; password: string };
 }
@@ -64,4 +70,11 @@ export interface FileChange {
   message: string;
   /** The change is refused with `ActionNeededError("FILE_CHANGED")` when the file has moved on since this commit. */
   baseCommit: string;
+}
+
+export interface FilesChange {
+  token: string;
+  branch: string;
+  files: readonly { path: string; content: Uint8Array }[];
+  message: string;
 }

@@ -18,8 +18,10 @@ export interface AppDeps {
   version: string;
   /** Group on the forge whose projects `<group>/<user>` are tracked. */
   group: string;
+  /** Where people reach this platform, for links. */
+  publicUrl: string;
   data: DataFolder;
-  forge: Pick<Forge, "whoIs" | "project" | "accessLevel" | "commitFile">;
+  forge: Pick<Forge, "whoIs" | "project" | "accessLevel" | "commitFile" | "commitFiles">;
   logger: Logger;
   metrics: ControllerMetrics;
   readHeadFile: ReadHeadFile;

@@ -94,7 +94,7 @@ export function apiRoutes(
   return [
     ...platformRoutes({ ...deps, documents, rights, startedAt: new Date() }),
     ...twinRoutes({ documents, runs, rights, memberships, state }),
-    ...runRoutes({ data, runs, requests }),
+    ...runRoutes({ data, runs, requests, forge, memberships, rights, publicUrl: deps.publicUrl }),
     logRoute({ data, runs, streams }),
     eventRoute({ data, documents, rights, streams }),
     ...deliveryRoutes({ deliveries: deps.deliveries, documents, runs, rights }),

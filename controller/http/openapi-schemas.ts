@@ -170,6 +170,15 @@ export const schemas: Record<string, object> = {
     changed: { type: "boolean", description: "False: Git said so already." },
     commit: orNull(text),
   }),
+  SavedOutputs: record("What a run kept, in one commit.", {
+    user: text,
+    twin: text,
+    run: text,
+    branch: text,
+    files: { ...whole, description: "All files of the run, those that were there already included." },
+    changed: { type: "boolean", description: "False: the branch has all of them already." },
+    commit: orNull(text),
+  }),
   Delivery: record("One webhook call and what became of it.", deliveryFields),
   DeliveryDetails: record("A delivery with the twins of its project as they are now.", {
     ...deliveryFields,

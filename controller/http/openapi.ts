@@ -196,6 +196,20 @@ const paths: Record<string, Record<string, Operation>> = {
       responses: { "200": json("Files.", itemsOf("Output")) },
     }),
   },
+  [`${run}/save`]: {
+    post: operation(`${run}/save`, "runs", "Commits what the run kept, with the caller's own token.", {
+      requestBody: body({
+        type: "object",
+        required: ["branch"],
+        properties: { branch: { type: "string", description: "Made where it is not there." } },
+      }),
+      responses: {
+        "200": json("The commit, or that there is none to make.", ref("SavedOutputs")),
+        "409": problem("It has not ended or kept nothing, or the branch moved again and again."),
+        "422": problem("Too much for one commit, a name that is refused, or the Git host refused."),
+      },
+    }),
+  },
   [`${run}/outputs/{path}`]: {
     get: operation(`${run}/outputs/{path}`, "runs", "One kept file. The path may have several segments.", {
       responses: {

@@ -6,6 +6,7 @@ import {
   ProjectHooks,
   ProjectMembers,
   Projects,
+  Repositories,
   RepositoryFiles,
   Users,
 } from "@gitbeaker/rest";
@@ -18,6 +19,7 @@ export interface GitLabClient {
   branches: Branches;
   commits: Commits;
   files: RepositoryFiles;
+  repositories: Repositories;
   hooks: ProjectHooks;
   members: ProjectMembers;
   users: Users;
@@ -39,6 +41,7 @@ export function gitLabClient(host: string, token: string, connection: Connection
     branches: new Branches(options),
     commits: new Commits(options),
     files: new RepositoryFiles(options),
+    repositories: new Repositories(options),
     hooks: new ProjectHooks(options),
     members: new ProjectMembers(options),
     users: new Users(options),

@@ -1,5 +1,14 @@
-import type { CommitStatus, FileChange, Forge, ForgeProject, ForgeUser, WantedHook } from "../forge.ts";
+import type {
+  CommitStatus,
+  FileChange,
+  FilesChange,
+  Forge,
+  ForgeProject,
+  ForgeUser,
+  WantedHook,
+} from "../forge.ts";
 import { type GitLabClient, gitLabClient } from "./client.ts";
+import { commitFiles } from "./commit-files.ts";
 import type { ConnectionOptions } from "./connection.ts";
 import { commitFile } from "./files.ts";
 import { ensureHook } from "./hooks.ts";
@@ -69,6 +78,11 @@ export class GitLabForge implements Forge {
   async commitFile(project: ForgeProject, change: FileChange): Promise<{ commit: string }> {
     const { token, ...rest } = change;
     return commitFile(this.#clientOf(token), project, rest);
+  }
+
+  async commitFiles(project: ForgeProject, change: FilesChange): Promise<{ commit: string | undefined }> {
+    const { token, ...rest } = change;
+    return commitFiles(this.#clientOf(token), project, rest);
   }
 
   gitAccess(project: ForgeProject): { url: string; username: string; password: string } {
