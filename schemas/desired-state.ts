@@ -1,6 +1,6 @@
 import type { CronTime } from "./cron.ts";
 import type { Diagnostic } from "./diagnostic.ts";
-import type { Parameters, TwinMetadata, TwinSpec } from "./twin-spec.ts";
+import type { Parameters, TwinMetadata, TwinSpec, UserLimits } from "./twin-spec.ts";
 
 /** A project at a commit, checked out read-only at `snapshots/<project folder>/<commit>`. */
 export interface PinnedSnapshot {
@@ -30,6 +30,10 @@ export interface DesiredTwin {
   own: PinnedSnapshot;
   /** Mounted read-only at /workspace/common. */
   common?: PinnedSnapshot;
+  /** Since when it is kept up within its user's limits; absent for twins that are not. */
+  admittedAt?: string;
+  /** It shall be kept up and would exceed a limit of its user: which one, in one sentence. It is not run. */
+  overLimit?: string;
   /** Set when the spec at the head revision is broken: this is then the last good one, still wanted. */
   brokenSince?: { revision: string; diagnostics: Diagnostic[] };
 }
@@ -51,6 +55,8 @@ export interface DesiredState {
   project: { id: number; path: string };
   /** Head of the default branch that this document was made from. */
   revision: string;
+  /** What the platform allows this user; absent: no limits. */
+  limits?: UserLimits;
   twins: DesiredTwin[];
   refused: RefusedTwin[];
 }

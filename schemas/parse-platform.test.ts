@@ -35,7 +35,19 @@ describe("platform.yaml", () => {
     });
   });
 
+  test("limits of each user, in cores and bytes; what is left out has none", () => {
+    const limits = (text: string) => platform(`  group: dtaas\n  limits: ${text}\n`).document?.limits;
+    expect(limits("{ perUser: { twins: 20, cpus: 1.5, memory: 8Gi } }")).toEqual({
+      perUser: { twins: 20, cpus: 1.5, memoryBytes: 8 * 1024 ** 3 },
+    });
+    expect(limits("{ perUser: { twins: 0 } }")).toEqual({ perUser: { twins: 0 } });
+    expect(limits("{}")).toBeUndefined();
+  });
+
   test.each([
+    ["a limit that is no size", "  group: a\n  limits: { perUser: { memory: 8 } }\n", "wrong-type", 5],
+    ["a limit below zero", "  group: a\n  limits: { perUser: { twins: -1 } }\n", "out-of-range", 5],
+    ["an unknown limit", "  group: a\n  limits: { perUser: { twin: 1 } }\n", "unknown-field", 5],
     ["no group", "  {}\n", "missing-field", 3],
     ["a group with a space", "  group: a b\n", "invalid-value", 4],
     ["a group that climbs", "  group: ../x\n", "invalid-value", 4],
@@ -46,7 +58,7 @@ describe("platform.yaml", () => {
       "too-many-items",
       5,
     ],
-    ["limits, which are of a later language", "  group: a\n  limits: {}\n", "unknown-field", 5],
+    ["a field that the language does not have", "  group: a\n  quotas: {}\n", "unknown-field", 5],
   ])("%s is refused", (_name, lines, code, line) => {
     const { document, diagnostics } = platform(lines);
     expect(document).toBeUndefined();

@@ -4,7 +4,8 @@ import type { Platform } from "./generated/platform.ts";
 import { normaliseResources } from "./normalise-twin.ts";
 import { hasErrors, parseDocument } from "./parse-document.ts";
 import { recordOf } from "./plain-data.ts";
-import type { PlatformDocument } from "./twin-spec.ts";
+import { parseSize } from "./size.ts";
+import type { PlatformDocument, UserLimits } from "./twin-spec.ts";
 import { findUnknownTemplate } from "./unknown-template.ts";
 import type { Locate } from "./yaml-document.ts";
 
@@ -31,7 +32,7 @@ export function parsePlatform(
     },
   });
   if (hasErrors(diagnostics)) return { diagnostics, locate: yaml.locate };
-  const { group, shared = [], defaults: written } = (yaml.value as Platform).spec;
+  const { group, shared = [], defaults: written, limits } = (yaml.value as Platform).spec;
   const document: PlatformDocument = {
     group,
     shared: shared.map(({ project }) => ({ project })),
@@ -39,6 +40,17 @@ export function parsePlatform(
       workspace: layerWorkspace(written?.workspace, defaults.workspace),
       resources: normaliseResources(written?.resources, defaults.resources),
     },
+    ...(limits?.perUser === undefined ? {} : { limits: { perUser: userLimits(limits.perUser) } }),
   };
   return { document, diagnostics, locate: yaml.locate };
+}
+
+function userLimits(written: { twins?: number; cpus?: number; memory?: string }): UserLimits {
+  const { twins, cpus, memory } = written;
+  const memoryBytes = memory === undefined ? undefined : parseSize(memory);
+  return {
+    ...(twins === undefined ? {} : { twins }),
+    ...(cpus === undefined ? {} : { cpus }),
+    ...(memoryBytes === undefined ? {} : { memoryBytes }),
+  };
 }

@@ -110,6 +110,15 @@ export interface PlatformDocument {
   group: string;
   shared: { project: string }[];
   defaults: { workspace: WorkspaceImage; resources: Resources };
+  /** Absent: no limits. */
+  limits?: { perUser: UserLimits };
+}
+
+/** What the twins of one user may use together; what is absent has no limit. */
+export interface UserLimits {
+  twins?: number;
+  cpus?: number;
+  memoryBytes?: number;
 }
 
 /** The normalised workspace.yaml of a user. */

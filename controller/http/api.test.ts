@@ -617,3 +617,21 @@ test("a run that kept nothing, that has not ended, or that kept too much for one
     body: { code: "RUN_NOT_ENDED" },
   });
 });
+
+test("an operation beyond the user's limits is refused, one that ends something is not", async () => {
+  const lifecycle = {
+    ...spec.lifecycle,
+    terminate: { run: "lifecycle/terminate", workingDir: ".", graceMs: 10_000, outputs: [] },
+  };
+  const up = desiredTwin("up", { admittedAt: "2026-01-01T00:00:00.000Z" });
+  await api.desire("user1", [up, desiredTwin("tank", { state: "stopped", spec: { ...spec, lifecycle } })], {
+    limits: { cpus: 2 },
+  });
+  const run = (operation: string) =>
+    ask<Problem>("developer", "POST", "/twins/user1/tank/runs", { operation });
+  expect((await run("create")).status).toBe(202);
+  const refused = await run("execute");
+  expect(refused).toMatchObject({ status: 409, body: { code: "LIMIT_REACHED" } });
+  expect(refused.body.detail).toContain("user1 would use 3 processor cores, 2 are allowed");
+  expect((await run("terminate")).status).toBe(202);
+});

@@ -26,6 +26,7 @@ const statusByCode: Readonly<Record<string, number>> = {
   RUN_ENDED: 409,
   RUN_KEPT_UP: 409,
   TWIN_KEPT_UP: 409,
+  LIMIT_REACHED: 409,
   RUN_NOT_REPEATABLE: 409,
   FILE_CHANGED: 409,
   BRANCH_MOVED: 409,

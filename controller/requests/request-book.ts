@@ -11,9 +11,13 @@ import { isAskedFor } from "#schemas/run";
 import { didYouMean } from "#schemas/suggest";
 import type { RunArchive } from "../reading/run-archive.ts";
 import { listFolder, type StoredDocuments } from "../reading/stored-documents.ts";
+import { limitProblem } from "./limit-problem.ts";
 
 /** Accepted and not begun, for one user; who asks for more is told to wait (429). */
 export const maxWaitingRequests = 1_000;
+
+/** Operations that end something, and so are never too much. */
+const freeing = ["terminate", "clean"];
 
 export interface RequestBookDeps {
   data: DataFolder;
@@ -56,6 +60,7 @@ export class RequestBook {
         },
       );
     }
+    await this.#checkLimits(wish);
     const { parameters: given, ...rest } = wish;
     if (given === undefined) return await this.#accept({ ...rest, requestedBy });
     const parameters = checkGivenParameters(given, twin.spec.parameters);
@@ -83,6 +88,7 @@ export class RequestBook {
         },
       );
     }
+    await this.#checkLimits({ user, twin, operation: former.manifest.operation });
     return await this.#accept({
       user,
       twin,
@@ -108,6 +114,7 @@ export class RequestBook {
     try {
       runnableTwin(await this.#deps.documents.desired(user), wish);
       const open = await this.#openRun(wish);
+      await this.#checkLimits(wish);
       if (open !== undefined) return { skipped: `run ${open} of it has not ended` };
       const scheduledFor = new Date(atMs).toISOString();
       await this.#accept({ user, twin, operation, requestedBy: user, scheduledFor }, id);
@@ -116,6 +123,27 @@ export class RequestBook {
       if (error instanceof ActionNeededError) return { skipped: error.message };
       throw error;
     }
+  }
+
+  /** Throws `LIMIT_REACHED` when one more container of this twin is too much for its user. */
+  async #checkLimits(wish: { user: string; twin: string; operation: string }): Promise<void> {
+    const { user, operation } = wish;
+    const desired = await this.#deps.documents.desired(user);
+    if (!desired?.limits || freeing.includes(operation)) return;
+    const asked = [wish.twin];
+    for (const name of await listFolder(join(this.#deps.data.requests, user))) {
+      const [id = "", kind] = name.split(".");
+      if (kind !== "json") continue;
+      for (const twin of desired.twins) {
+        const run = await this.#deps.runs.get(user, twin.name, id);
+        if (run && run.state !== "ended") asked.push(twin.name);
+      }
+    }
+    const problem = limitProblem(desired, asked);
+    if (problem === undefined) return;
+    throw new ActionNeededError("LIMIT_REACHED", problem, {
+      hint: "wait for other runs to end, stop a twin, or ask the platform's administrator for more",
+    });
   }
 
   /** A run of this operation that waits or runs because somebody, or the schedule, asked for it. */

@@ -25,6 +25,11 @@ export interface DesiredStateDocument {
     path: string;
   };
   revision: string;
+  limits?: {
+    twins?: number;
+    cpus?: number;
+    memoryBytes?: number;
+  };
   /**
    * @maxItems 1000
    */
@@ -45,6 +50,8 @@ export interface DesiredStateDocument {
     revision: string;
     own: Snapshot;
     common?: Snapshot;
+    admittedAt?: string;
+    overLimit?: string;
     brokenSince?: {
       revision: string;
       /**

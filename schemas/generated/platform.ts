@@ -45,6 +45,28 @@ export interface Platform {
       workspace?: WorkspaceImage;
       resources?: Resources;
     };
+    /**
+     * What may be used at most. Default: no limits.
+     */
+    limits?: {
+      /**
+       * What the twins of one user may use together. A twin beyond it is refused; those that run longest run on.
+       */
+      perUser?: {
+        /**
+         * Twins with `state: running`. Default: no limit.
+         */
+        twins?: number;
+        /**
+         * Processor cores of all of them and of the operations that somebody has asked for. Default: no limit.
+         */
+        cpus?: number;
+        /**
+         * Memory of all of them and of the operations that somebody has asked for. Default: no limit. A whole number and a unit: Ki, Mi, Gi, Ti (1024) or k, M, G, T (1000); from 16Mi to 1024Ti.
+         */
+        memory?: string;
+      };
+    };
   };
 }
 /**
