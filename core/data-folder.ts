@@ -11,6 +11,8 @@ export interface DataFolder {
   snapshots: string;
   /** (c) `<user>.json`, one desired-state document each. */
   desired: string;
+  /** (c) one document: what platform.yaml says to the runner. */
+  platform: string;
   /** (c) `<user>/<run id>.json`: runs asked for; `<run id>.cancel`: a wish to end one. */
   requests: string;
   /** (c) `<user>.json`: up to which time the schedules of the user's twins were looked at. */
@@ -39,6 +41,7 @@ export function dataFolder(root: string): DataFolder {
     journal: at("journal"),
     snapshots: at("snapshots"),
     desired: at("desired"),
+    platform: at("platform.json"),
     requests: at("requests"),
     schedules: at("schedules"),
     reported: at("reported"),

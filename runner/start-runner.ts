@@ -8,6 +8,7 @@ import { composeRunner, type RunnerParts } from "./compose-runner.ts";
 import { BuildWishes } from "./queue/build-wishes.ts";
 import { Wakes } from "./queue/wakes.ts";
 import { watchEngine } from "./queue/watch-engine.ts";
+import { readPlatformSettings, startRetention } from "./retention/start-retention.ts";
 import { reconcileUser } from "./twins/reconcile-user.ts";
 import type { Runner } from "./twins/runner.ts";
 
@@ -24,8 +25,11 @@ export interface StartParts extends RunnerParts {
   redisUrl: string;
   /** Builds one image; throws what went wrong. */
   build(job: BuildJob, signal: AbortSignal): Promise<void>;
-  /** Images that nothing refers to may go: called now and then with the hashes in use. */
-  collectImages(keep: ReadonlySet<string>): Promise<void>;
+  /**
+   * Images that nothing refers to may go: called now and then with the hashes in use, and with the age that the platform
+   * has set for the others.
+   */
+  collectImages(keep: ReadonlySet<string>, minAgeMs: number | undefined): Promise<void>;
 }
 
 export interface RunningRunner {
@@ -109,6 +113,7 @@ export async function startRunner(parts: StartParts): Promise<RunningRunner> {
       logger.error({ user, err: messageOf(error) }, "first look failed"),
     );
   }
+  const retention = startRetention(runner, (user, task) => serial.run(user, task));
   const newsTimer = setInterval(() => {
     countTwins(runner);
     void checkNews(runner).catch((error: unknown) =>
@@ -136,6 +141,7 @@ export async function startRunner(parts: StartParts): Promise<RunningRunner> {
       closing.abort();
       clearInterval(newsTimer);
       clearInterval(fullTimer);
+      await retention.close();
       wakes.close();
       runner.health.close();
       await Promise.all(workers.map((worker) => worker.close()));
@@ -198,5 +204,6 @@ async function collectImages(runner: Runner, parts: StartParts): Promise<void> {
       if (fact && fact.state !== "unknown") keep.add(fact.hash);
     }
   }
-  await parts.collectImages(keep);
+  const settings = await readPlatformSettings(runner);
+  await parts.collectImages(keep, settings?.retention?.imagesMs);
 }

@@ -1,6 +1,6 @@
 import type { CronTime } from "./cron.ts";
 import type { Diagnostic } from "./diagnostic.ts";
-import type { Parameters, TwinMetadata, TwinSpec, UserLimits } from "./twin-spec.ts";
+import type { Parameters, Retention, TwinMetadata, TwinSpec, UserLimits } from "./twin-spec.ts";
 
 /** A project at a commit, checked out read-only at `snapshots/<project folder>/<commit>`. */
 export interface PinnedSnapshot {
@@ -76,4 +76,10 @@ export interface RunRequest {
   parameters?: Parameters;
   /** The time of its twin's schedule that it belongs to; absent for what somebody asked for. */
   scheduledFor?: string;
+}
+
+/** What platform.yaml says to the runner. Written by the controller, replaced in one step. */
+export interface PlatformSettings {
+  version: 1;
+  retention?: Retention;
 }

@@ -35,6 +35,16 @@ describe("platform.yaml", () => {
     });
   });
 
+  test("how long what is no longer needed is kept, in milliseconds", () => {
+    const retention = (text: string) => platform(`  group: dtaas\n  retention: ${text}\n`);
+    expect(retention("{ runs: 90d, images: 12h }").document?.retention).toEqual({
+      runsMs: 90 * 24 * 3_600_000,
+      imagesMs: 12 * 3_600_000,
+    });
+    expect(retention("{ runs: 5m }").diagnostics).toMatchObject([{ code: "out-of-range", line: 5 }]);
+    expect(retention("{ run: 5d }").diagnostics).toMatchObject([{ code: "unknown-field", line: 5 }]);
+  });
+
   test("limits of each user, in cores and bytes; what is left out has none", () => {
     const limits = (text: string) => platform(`  group: dtaas\n  limits: ${text}\n`).document?.limits;
     expect(limits("{ perUser: { twins: 20, cpus: 1.5, memory: 8Gi } }")).toEqual({

@@ -1,11 +1,12 @@
 import { builtInDefaults, layerWorkspace, type TwinDefaults } from "./defaults.ts";
 import type { Diagnostic } from "./diagnostic.ts";
+import { parseDuration } from "./duration.ts";
 import type { Platform } from "./generated/platform.ts";
 import { normaliseResources } from "./normalise-twin.ts";
 import { hasErrors, parseDocument } from "./parse-document.ts";
 import { recordOf } from "./plain-data.ts";
 import { parseSize } from "./size.ts";
-import type { PlatformDocument, UserLimits } from "./twin-spec.ts";
+import type { PlatformDocument, Retention, UserLimits } from "./twin-spec.ts";
 import { findUnknownTemplate } from "./unknown-template.ts";
 import type { Locate } from "./yaml-document.ts";
 
@@ -32,7 +33,7 @@ export function parsePlatform(
     },
   });
   if (hasErrors(diagnostics)) return { diagnostics, locate: yaml.locate };
-  const { group, shared = [], defaults: written, limits } = (yaml.value as Platform).spec;
+  const { group, shared = [], defaults: written, limits, retention } = (yaml.value as Platform).spec;
   const document: PlatformDocument = {
     group,
     shared: shared.map(({ project }) => ({ project })),
@@ -40,6 +41,7 @@ export function parsePlatform(
       workspace: layerWorkspace(written?.workspace, defaults.workspace),
       resources: normaliseResources(written?.resources, defaults.resources),
     },
+    ...(retention === undefined ? {} : { retention: retentionOf(retention) }),
     ...(limits?.perUser === undefined ? {} : { limits: { perUser: userLimits(limits.perUser) } }),
   };
   return { document, diagnostics, locate: yaml.locate };
@@ -53,4 +55,9 @@ function userLimits(written: { twins?: number; cpus?: number; memory?: string })
     ...(cpus === undefined ? {} : { cpus }),
     ...(memoryBytes === undefined ? {} : { memoryBytes }),
   };
+}
+
+function retentionOf(written: { runs?: string; logs?: string; images?: string }): Retention {
+  const times = Object.entries(written).map(([what, text]) => [`${what}Ms`, parseDuration(text)]);
+  return Object.fromEntries(times.filter(([, ms]) => ms !== undefined)) as Retention;
 }

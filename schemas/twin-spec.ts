@@ -112,6 +112,14 @@ export interface PlatformDocument {
   defaults: { workspace: WorkspaceImage; resources: Resources };
   /** Absent: no limits. */
   limits?: { perUser: UserLimits };
+  retention?: Retention;
+}
+
+/** How long what is no longer needed is kept, in milliseconds; what is absent has the default. */
+export interface Retention {
+  runsMs?: number;
+  logsMs?: number;
+  imagesMs?: number;
 }
 
 /** What the twins of one user may use together; what is absent has no limit. */

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { readJson, writeJsonAtomic } from "#core/atomic-file";
 import type { DataFolder } from "#core/data-folder";
+import type { PlatformSettings } from "#schemas/desired-state";
 import type { PlatformDocument } from "#schemas/twin-spec";
 import type { ForgeProject } from "../forge/forge.ts";
 
@@ -14,22 +15,25 @@ export type Role =
 export class Tracked {
   readonly group: string;
   readonly #path: string;
+  readonly #settingsPath: string;
   #platform: PlatformDocument | undefined;
   #projects = new Map<string, ForgeProject>();
   #isListed = false;
 
-  private constructor(group: string, path: string) {
+  private constructor(group: string, data: DataFolder) {
     this.group = group;
-    this.#path = path;
+    this.#path = join(data.root, "tracked.json");
+    this.#settingsPath = data.platform;
   }
 
   static async open(group: string, data: DataFolder): Promise<Tracked> {
-    const tracked = new Tracked(group, join(data.root, "tracked.json"));
+    const tracked = new Tracked(group, data);
     const saved = (await readJson(tracked.#path)) as
       | { platform?: PlatformDocument; projects: ForgeProject[] }
       | undefined;
     tracked.#platform = saved?.platform;
     tracked.#projects = new Map((saved?.projects ?? []).map((project) => [project.path, project]));
+    if (tracked.#platform) await tracked.#tellRunner(tracked.#platform);
     return tracked;
   }
 
@@ -76,6 +80,7 @@ export class Tracked {
 
   async setPlatform(platform: PlatformDocument | undefined): Promise<boolean> {
     if (JSON.stringify(platform) === JSON.stringify(this.#platform)) return false;
+    await this.#tellRunner(platform); // first: what is saved here is not told again
     this.#platform = platform;
     await this.#save();
     return true;
@@ -100,6 +105,15 @@ export class Tracked {
     if (JSON.stringify(before) === JSON.stringify(project)) return;
     this.#projects.set(project.path, project);
     await this.#save();
+  }
+
+  /** The runner reads no repository: what it has to know of platform.yaml lies in a document of its own. */
+  async #tellRunner(platform: PlatformDocument | undefined): Promise<void> {
+    const settings: PlatformSettings = {
+      version: 1,
+      ...(platform?.retention ? { retention: platform.retention } : {}),
+    };
+    await writeJsonAtomic(this.#settingsPath, settings);
   }
 
   async #save(): Promise<void> {

@@ -69,8 +69,18 @@ export async function applyStep(runner: Runner, user: string, twin: string, step
  */
 async function startRun(runner: Runner, user: string, twin: string, step: StartRun): Promise<void> {
   const runId = step.runId ?? newRunId();
-  const fresh = manifestOf(user, twin, runId, step, await formerRuns(runner, user, twin, step));
-  const manifest = await runner.runs.writeManifest(fresh);
+  const former = await formerRuns(runner, user, twin, step);
+  const written = await runner.runs.manifest({ user, twin, runId });
+  if (!written && step.request?.rerunOf !== undefined && !former.repeated) {
+    const reason = `run ${step.request.rerunOf}, which was to be done again, is no longer kept`;
+    const ended = { outcome: "failed" as const, reason, finishedAt: new Date().toISOString() };
+    await runner.runs.rejectRequest(
+      { user, twin, runId },
+      { ...ended, stages: [], outputs: [], logTruncated: false },
+    );
+    return;
+  }
+  const manifest = written ?? (await runner.runs.writeManifest(manifestOf(user, twin, runId, step, former)));
   const { timeoutMs, graceMs } = manifest.command;
   await runner.memory.change(user, twin, (memory) =>
     rememberOpen(memory, runId, {

@@ -301,6 +301,19 @@ test("an operation sees its parameters in a file and in the environment, and a r
   ]);
 });
 
+test("a run that is no longer kept cannot be done again, and the request says so", async () => {
+  const { want, ask, outcome, world } = await startWorld();
+  await want(twin(key1, { state: "stopped", operations: { execute: {}, analyse: {} } }));
+  const runId = await ask("analyse", { rerunOf: newRunId() });
+  await expect
+    .poll(() => outcome(runId), deadline)
+    .toMatchObject({
+      outcome: "failed",
+      reason: expect.stringContaining("no longer kept"),
+    });
+  expect(world.containers.size).toBe(0);
+});
+
 test("a folder that is deleted is stopped, its layers and memory are gone, its history stays", async () => {
   const { world, want, seen, outcome } = await startWorld();
   await want(twin(key1));

@@ -46,6 +46,23 @@ export interface Platform {
       resources?: Resources;
     };
     /**
+     * How long what is no longer needed is kept.
+     */
+    retention?: {
+      /**
+       * Runs that have ended, with manifest, log and outputs. Default: for ever. A whole number and a unit: ms, s, m, h or d; from 1h to 3650d.
+       */
+      runs?: string;
+      /**
+       * Logs of runs that have ended, and of image builds. Default: as long as the runs. A whole number and a unit: ms, s, m, h or d; from 1h to 3650d.
+       */
+      logs?: string;
+      /**
+       * Workspace images that no twin uses, counted from when they were built. Default: 14d. A whole number and a unit: ms, s, m, h or d; from 1h to 3650d.
+       */
+      images?: string;
+    };
+    /**
      * What may be used at most. Default: no limits.
      */
     limits?: {
