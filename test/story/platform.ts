@@ -163,12 +163,12 @@ export class Platform {
     await rm(this.settings.dataFolder, { recursive: true, force: true });
   }
 
-  /** A clone of a user's repository, made by git as the user would. */
-  async clone(user: string): Promise<Clone> {
+  /** A clone of a repository of the group, made by git as its user, or `as` somebody else, would. */
+  async clone(user: string, as = user): Promise<Clone> {
     const folder = await mkdtemp(join(tmpdir(), `dtaas-clone-${user}-`));
     const url = new URL(`${this.forgeUrl}/dtaas/${user}.git`);
-    url.username = user;
-    url.password = this.token(user);
+    url.username = as;
+    url.password = this.token(as);
     await run("git", ["clone", "-q", url.href, folder]);
     return new Clone(folder, user);
   }
