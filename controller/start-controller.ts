@@ -18,9 +18,11 @@ import { webhookRoute } from "./http/webhook-route.ts";
 import { Deliveries } from "./intake/deliveries.ts";
 import { projectSecret } from "./intake/project-secret.ts";
 import { controllerMetrics } from "./metrics.ts";
+import { runArchive } from "./reading/run-archive.ts";
 import { storedDocuments } from "./reading/stored-documents.ts";
 import { DesiredDocuments } from "./reconcile/desired-documents.ts";
 import { HostNews } from "./reconcile/host-news.ts";
+import { neededSnapshots } from "./reconcile/needed-snapshots.ts";
 import { pins } from "./reconcile/pins.ts";
 import { planView } from "./reconcile/plan-view.ts";
 import { type ReconcileDeps, reconcileProject } from "./reconcile/reconcile-project.ts";
@@ -92,6 +94,9 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
   const tracked = await Tracked.open(config.group, data);
   const desired = await DesiredDocuments.open(data);
   const documents = storedDocuments(data, (path, error) =>
+    logger.error({ path, err: messageOf(error) }, "a document cannot be read"),
+  );
+  const runs = runArchive(data, (path, error) =>
     logger.error({ path, err: messageOf(error) }, "a document cannot be read"),
   );
   const deliveries = await Deliveries.open(data.journal, (error) =>
@@ -200,9 +205,8 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     }
   };
   const collectSnapshots = async () => {
-    const keep = desired.all().flatMap((document) => pins(document.twins));
-    for (const user of await documents.users()) keep.push(...((await documents.observed(user))?.needs ?? []));
-    const gone = await snapshots.sweep(keep, snapshotGraceMs);
+    const { keep, spare } = await neededSnapshots({ data, desired, documents, runs });
+    const gone = await snapshots.sweep(keep, snapshotGraceMs, spare);
     if (gone.length > 0) logger.info({ snapshots: gone.length }, "unused snapshots removed");
   };
   const app = createApp({
@@ -221,6 +225,10 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
       return bytes && { text: Buffer.from(bytes).toString("utf8"), commit };
     },
     nudgeUser: async (user) => users.nudge(user, { user }),
+    ensureSnapshot: async ({ project: path, commit }) => {
+      const project = tracked.project(path) ?? (await forge.project(path));
+      if (project) await snapshots.ensure(project, commit);
+    },
     deliveries,
     plan: async (user) => planView(user, desired.get(user), await documents.observed(user), Date.now()),
     queueLengths: async () => {

@@ -1,6 +1,7 @@
 import { appendFile, mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { ActionNeededError } from "#core/errors";
 import { createLogger } from "#core/logger";
 import type { Items, Problem, RunView, SavedOutputs, TwinView } from "#schemas/api";
 import type { RunRequest } from "#schemas/desired-state";
@@ -634,4 +635,19 @@ test("an operation beyond the user's limits is refused, one that ends something 
   expect(refused).toMatchObject({ status: 409, body: { code: "LIMIT_REACHED" } });
   expect(refused.body.detail).toContain("user1 would use 3 processor cores, 2 are allowed");
   expect((await run("terminate")).status).toBe(202);
+});
+
+test("a run is not done again when its commit is gone from the repository, and says so", async () => {
+  await api.close();
+  api = await startApi((deps) => ({
+    ...deps,
+    ensureSnapshot: async () => {
+      throw new ActionNeededError("REVISION_NOT_FOUND", "there is no such commit");
+    },
+  }));
+  await api.desire("user1", [desiredTwin("tank")]);
+  await api.writeRun(manifestOf({ id, user: "user1", twin: "tank" }), outcomeOf());
+  const again = await ask<Problem>("developer", "POST", `/twins/user1/tank/runs/${id}/rerun`);
+  expect(again).toMatchObject({ status: 409, body: { code: "RUN_NOT_REPEATABLE" } });
+  expect(again.body.detail).toContain("dtaas/user1 no longer has");
 });

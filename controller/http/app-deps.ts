@@ -2,6 +2,7 @@ import type { RequestHandler } from "express";
 import type { DataFolder } from "#core/data-folder";
 import type { Logger } from "#core/logger";
 import type { DeliveryView, PlanView, QueueLength } from "#schemas/api";
+import type { PinnedSnapshot } from "#schemas/desired-state";
 import type { Forge } from "../forge/forge.ts";
 import type { ControllerMetrics } from "../metrics.ts";
 import type { ReadHeadFile } from "../requests/change-state.ts";
@@ -26,6 +27,8 @@ export interface AppDeps {
   metrics: ControllerMetrics;
   readHeadFile: ReadHeadFile;
   nudgeUser: (user: string) => Promise<void>;
+  /** Makes a checkout that is not there any more; for runs that are done again. */
+  ensureSnapshot: (pinned: PinnedSnapshot) => Promise<void>;
   deliveries: DeliveryBook;
   plan: (user: string) => Promise<PlanView>;
   /** By queue name. */

@@ -86,6 +86,7 @@ export function apiRoutes(
     documents,
     runs,
     nudgeUser: deps.nudgeUser,
+    ensureSnapshot: deps.ensureSnapshot,
     onNudgeFailed: (user, error) => {
       logger.warn({ user, err: messageOf(error) }, "the runner could not be told; it will look by itself");
     },

@@ -6,7 +6,7 @@ import { hasErrors } from "#schemas/parse-document";
 import { type ValidatedTwin, validateRepository } from "#schemas/validate-repository";
 import { GitReader } from "../assets/git-reader.ts";
 import type { ForgeProject } from "../forge/forge.ts";
-import { admittedBefore, admitTwins } from "./admit-twins.ts";
+import { admitTwins, admittedBefore } from "./admit-twins.ts";
 import { desireUser, type UserAtHead } from "./desire-user.ts";
 import type { DesiredDocuments } from "./desired-documents.ts";
 import { pins } from "./pins.ts";
@@ -56,7 +56,11 @@ export async function reconcileUser(
   const limits = deps.tracked.platform?.limits?.perUser;
   const twins = admitTwins(desire.twins, {
     ...{ user, revision, limits, before: admittedBefore(before), now: new Date().toISOString() },
-    locate: (name) => placeOfResources(validated.twins.find((twin) => twin.name === name), name),
+    locate: (name) =>
+      placeOfResources(
+        validated.twins.find((twin) => twin.name === name),
+        name,
+      ),
   });
   const { document, isNew } = await deps.desired.put({
     ...{ user, project: head.project, revision, ...(limits ? { limits } : {}) },

@@ -5,7 +5,7 @@ import { ActionNeededError } from "#core/errors";
 import { newRunId, runIdAt } from "#core/run-id";
 import { SerialByKey } from "#core/serial-by-key";
 import type { AcceptedRun, RunDetails } from "#schemas/api";
-import type { DesiredState, DesiredTwin, RunRequest } from "#schemas/desired-state";
+import type { DesiredState, DesiredTwin, PinnedSnapshot, RunRequest } from "#schemas/desired-state";
 import { checkGivenParameters } from "#schemas/parameters";
 import { isAskedFor } from "#schemas/run";
 import { didYouMean } from "#schemas/suggest";
@@ -25,6 +25,8 @@ export interface RequestBookDeps {
   runs: Pick<RunArchive, "get">;
   /** Tells the runner to look at this user. A lost nudge costs time only. */
   nudgeUser: (user: string) => Promise<void>;
+  /** Makes a checkout that a former run needs and that is not there any more. Not given: nothing is done again. */
+  ensureSnapshot?: (pinned: PinnedSnapshot) => Promise<void>;
   /** Called when a nudge failed: the request is on disk, and the runner's own timer finds it. */
   onNudgeFailed: (user: string, error: unknown) => void;
 }
@@ -89,6 +91,8 @@ export class RequestBook {
       );
     }
     await this.#checkLimits({ user, twin, operation: former.manifest.operation });
+    const { own, common } = former.manifest;
+    for (const pinned of common ? [own, common] : [own]) await this.#ensureSnapshot(pinned, id);
     return await this.#accept({
       user,
       twin,
@@ -122,6 +126,19 @@ export class RequestBook {
     } catch (error) {
       if (error instanceof ActionNeededError) return { skipped: error.message };
       throw error;
+    }
+  }
+
+  async #ensureSnapshot(pinned: PinnedSnapshot, id: string): Promise<void> {
+    try {
+      await this.#deps.ensureSnapshot?.(pinned);
+    } catch (error) {
+      if (!(error instanceof ActionNeededError) || error.code !== "REVISION_NOT_FOUND") throw error;
+      throw new ActionNeededError(
+        "RUN_NOT_REPEATABLE",
+        `run ${id} used commit ${pinned.commit.slice(0, 8)}, which ${pinned.project} no longer has`,
+        { cause: error },
+      );
     }
   }
 

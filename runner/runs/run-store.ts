@@ -11,6 +11,9 @@ import { checkRunManifest, checkRunOutcome, checkRunRequest } from "#schemas/doc
 import type { RunManifest, RunOutcome } from "#schemas/run";
 import type { Parameters } from "#schemas/twin-spec";
 
+// Manifests kept in memory, those of runs under way above all; each has a few KiB.
+const maxManifests = 1_000;
+
 export interface RunName {
   user: string;
   twin: string;
@@ -26,6 +29,7 @@ export interface Ending {
 /** The runs on disk: manifest first, outcome last, each written in one step. */
 export class RunStore {
   readonly #data: DataFolder;
+  readonly #manifests = new Map<string, RunManifest>();
 
   constructor(data: DataFolder) {
     this.#data = data;
@@ -44,9 +48,18 @@ export class RunStore {
     return manifest;
   }
 
+  /** Read from disk once: a manifest never changes. */
   async manifest(run: RunName): Promise<RunManifest | undefined> {
-    const found = await readJson(join(this.folder(run), "manifest.json"));
-    return found === undefined ? undefined : checkRunManifest(found);
+    const path = join(this.folder(run), "manifest.json");
+    const known = this.#manifests.get(path);
+    if (known) return known;
+    const found = await readJson(path);
+    if (found === undefined) return undefined;
+    const manifest = checkRunManifest(found);
+    this.#manifests.set(path, manifest);
+    const [oldest] = this.#manifests.keys();
+    if (this.#manifests.size > maxManifests && oldest !== undefined) this.#manifests.delete(oldest);
+    return manifest;
   }
 
   /** The folder that the run sees read-only at /run/dtaas: `parameters.json`. Written again it is the same. */

@@ -314,6 +314,26 @@ test("a run that is no longer kept cannot be done again, and the request says so
   expect(world.containers.size).toBe(0);
 });
 
+test("the snapshot of a run is needed until it has ended, whatever is wanted by then", async () => {
+  const { want, ask, outcome, look, runner } = await startWorld({
+    behaviour: ({ labels }) => (labels.operation === "analyse" ? { exitAfterMs: 300 } : {}),
+  });
+  const own = { project: "dtaas/user1", commit: "b".repeat(40) };
+  const operations = { execute: {}, analyse: {} };
+  const needs = () => runner().published.get("user1")?.needs ?? [];
+  await want(twin(key1, { state: "stopped", operations, own }));
+  const runId = await ask("analyse");
+  await want(twin(key2, { state: "stopped", operations }));
+  expect(await outcome(runId)).toBeUndefined();
+  expect(needs()).toContainEqual(own);
+  await vi.waitFor(async () => {
+    await look();
+    expect(await outcome(runId)).toMatchObject({ outcome: "succeeded" });
+  }, deadline);
+  await look();
+  expect(needs()).not.toContainEqual(own);
+});
+
 test("a folder that is deleted is stopped, its layers and memory are gone, its history stays", async () => {
   const { world, want, seen, outcome } = await startWorld();
   await want(twin(key1));

@@ -57,7 +57,7 @@ export async function reconcileUser(runner: Runner, user: string): Promise<void>
       user,
       desired?.generation ?? 0,
       statuses,
-      neededSnapshots(facts),
+      await neededSnapshots(runner, user, facts),
     );
     if (isNew) runner.tellController(user);
     if (nowReady.size > 0)
@@ -109,14 +109,24 @@ async function forgetOldKeys(runner: Runner, user: string, fact: TwinFacts): Pro
   await runner.memory.change(user, fact.name, (memory) => pruneKeys(memory, wanted));
 }
 
-/** Snapshots that last good sources and containers use, whatever the document says by now. */
-function neededSnapshots(facts: readonly TwinFacts[]): PinnedSnapshot[] {
-  const needed = facts.flatMap(({ desired, memory }) => {
-    const good = memory.lastGood?.source;
-    return [desired, good].flatMap((source) =>
-      source ? [source.own, ...(source.common ? [source.common] : [])] : [],
+/** Snapshots that last good sources and runs which have not ended use, whatever the document says by now. */
+async function neededSnapshots(
+  runner: Runner,
+  user: string,
+  facts: readonly TwinFacts[],
+): Promise<PinnedSnapshot[]> {
+  const needed: PinnedSnapshot[] = [];
+  for (const { name, desired } of facts) {
+    const { lastGood, open } = await runner.memory.get(user, name); // as it is after the steps of this round
+    const current = [desired?.sourceKey, lastGood?.source.sourceKey];
+    const manifests = await Promise.all(
+      Object.keys(open).map((runId) => runner.runs.manifest({ user, twin: name, runId })),
     );
-  });
+    const others = manifests.filter((manifest) => manifest && !current.includes(manifest.sourceKey));
+    for (const source of [desired, lastGood?.source, ...others]) {
+      if (source) needed.push(source.own, ...(source.common ? [source.common] : []));
+    }
+  }
   return [...new Map(needed.map((pinned) => [`${pinned.project} ${pinned.commit}`, pinned])).values()];
 }
 
