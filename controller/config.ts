@@ -12,6 +12,8 @@ export interface ControllerConfig {
   group: string;
   /** From this the secrets of all hooks are derived. */
   webhookSecret: string;
+  /** Besides the Git host's own: where it keeps large files (Git LFS). */
+  lfsOrigins: string[];
   resyncSeconds: number;
   logLevel: string;
 }
@@ -40,6 +42,11 @@ const settings = {
     pattern: /^\S{32,}$/,
     says: "at least 32 characters that nobody can guess",
   },
+  DTAAS_LFS_ORIGINS: {
+    fallback: "",
+    pattern: /^(https?:\/\/[^\s,/]+(,https?:\/\/[^\s,/]+)*)?$/,
+    says: "http(s) origins without a slash at the end, with commas between them",
+  },
   DTAAS_RESYNC_SECONDS: { fallback: "30", pattern: /^[1-9]\d{0,3}$/, says: "seconds, 1 to 9999" },
   DTAAS_LOG_LEVEL: {
     fallback: "info",
@@ -62,6 +69,7 @@ export function readControllerConfig(environment: NodeJS.ProcessEnv = process.en
     forgeToken: text("DTAAS_FORGE_TOKEN"),
     group: text("DTAAS_FORGE_GROUP"),
     webhookSecret: text("DTAAS_WEBHOOK_SECRET"),
+    lfsOrigins: text("DTAAS_LFS_ORIGINS").split(",").filter(Boolean),
     resyncSeconds: Number(text("DTAAS_RESYNC_SECONDS")),
     logLevel: text("DTAAS_LOG_LEVEL"),
   };

@@ -1,5 +1,6 @@
 import { chmod, mkdir } from "node:fs/promises";
 import { createServer } from "node:http";
+import { join } from "node:path";
 import type { DataFolder } from "#core/data-folder";
 import { ActionNeededError, messageOf } from "#core/errors";
 import type { Logger } from "#core/logger";
@@ -9,6 +10,9 @@ import { checkObservedJob, checkProjectJob } from "#schemas/documents/check-docu
 import { type ObservedJob, type ProjectJob, queues, reportPace, type UserJob } from "#schemas/jobs";
 import { maxDocumentBytes } from "#schemas/limits";
 import { GitReader } from "./assets/git-reader.ts";
+import { fetchLargeFiles } from "./assets/lfs/large-files.ts";
+import { LfsServer } from "./assets/lfs/lfs-server.ts";
+import { LfsStore } from "./assets/lfs/lfs-store.ts";
 import { Mirrors } from "./assets/mirrors.ts";
 import { Snapshots } from "./assets/snapshots.ts";
 import type { ControllerConfig } from "./config.ts";
@@ -90,7 +94,13 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
   const stopping = new AbortController();
 
   const mirrors = new Mirrors({ folder: data.git, git: {} });
-  const snapshots = await Snapshots.open(data, mirrors);
+  const lfsStore = new LfsStore(join(data.snapshots, ".lfs"));
+  const large = fetchLargeFiles({
+    store: lfsStore,
+    server: new LfsServer(config.lfsOrigins),
+    access: ({ id, path }) => forge.gitAccess({ id, path, defaultBranch: undefined, webUrl: "" }),
+  });
+  const snapshots = await Snapshots.open(data, mirrors, large);
   const tracked = await Tracked.open(config.group, data);
   const desired = await DesiredDocuments.open(data);
   const documents = storedDocuments(data, (path, error) =>
@@ -208,6 +218,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     const { keep, spare } = await neededSnapshots({ data, desired, documents, runs });
     const gone = await snapshots.sweep(keep, snapshotGraceMs, spare);
     if (gone.length > 0) logger.info({ snapshots: gone.length }, "unused snapshots removed");
+    await lfsStore.sweep(snapshotGraceMs);
   };
   const app = createApp({
     version: parts.version,

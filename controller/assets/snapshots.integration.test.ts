@@ -338,6 +338,43 @@ describe.each(["in process", "with git"] as const)("small repositories are read 
     }
   });
 
+  test("large files stand where their pointers are, one inode for all revisions; without them nothing is checked out", async () => {
+    const { project, data, mirrors, push } = await freshProject();
+    const oid = "a".repeat(64);
+    const pointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${oid}\nsize 11\n`;
+    const large = join(data.root, "large");
+    await mkdir(data.root, { recursive: true });
+    await writeFile(large, "large model");
+    const asked: string[][] = [];
+    const snapshots = await Snapshots.open(data, mirrors, async (_project, files) => {
+      asked.push(files.map(({ path }) => path));
+      if (files.some(({ path }) => path.includes("missing"))) {
+        throw new ActionNeededError("TREE_REFUSED", "no such large file");
+      }
+      return () => large;
+    });
+    const files = {
+      "a.bin": pointer,
+      "tool.bin": { content: pointer, mode: "100755" as const },
+      text: "small",
+    };
+    const first = await snapshots.ensure(project, await push(files));
+    const second = await snapshots.ensure(project, await push({ ...files, text: "changed" }));
+    expect(asked.map((paths) => paths.sort())).toEqual([
+      ["a.bin", "tool.bin"],
+      ["a.bin", "tool.bin"],
+    ]);
+    for (const path of [first, second]) {
+      expect(await readFile(join(path, "a.bin"), "utf8")).toBe("large model");
+      expect((await stat(join(path, "a.bin"))).ino).toBe((await stat(large)).ino);
+      expect(await readFile(join(path, "tool.bin"), "utf8")).toBe("large model");
+      expect((await stat(join(path, "tool.bin"))).mode & 0o777).toBe(0o777);
+    }
+    const broken = await push({ ...files, "missing.bin": pointer });
+    await expect(snapshots.ensure(project, broken)).rejects.toMatchObject({ code: "TREE_REFUSED" });
+    expect(await readdir(join(first, ".."))).toHaveLength(2);
+  });
+
   test("nothing goes of a project of which it is not known what is needed", async () => {
     const { project, data, mirrors, snapshots, push } = await freshProject();
     const long = new Date(Date.now() - 3_600_000);

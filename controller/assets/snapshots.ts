@@ -7,6 +7,7 @@ import type { PinnedSnapshot } from "#schemas/desired-state";
 import { checkLinks, checkListing, type TreeProblem } from "./check-listing.ts";
 import { GitReader } from "./git-reader.ts";
 import { LateFlush } from "./late-flush.ts";
+import type { FetchLargeFiles } from "./lfs/large-files.ts";
 import type { Mirrors } from "./mirrors.ts";
 import { writeTree } from "./write-tree.ts";
 
@@ -34,15 +35,25 @@ export class Snapshots {
   /** When each was asked for last, in milliseconds since 1970: what the disk says may be a moment old. */
   readonly #askedAt = new Map<string, number>();
   readonly #flush: LateFlush;
+  readonly #large: FetchLargeFiles | undefined;
 
-  private constructor(data: DataFolder, mirrors: Mirrors, flush: LateFlush) {
+  private constructor(
+    data: DataFolder,
+    mirrors: Mirrors,
+    flush: LateFlush,
+    large: FetchLargeFiles | undefined,
+  ) {
     this.#data = data;
     this.#mirrors = mirrors;
     this.#flush = flush;
+    this.#large = large;
   }
 
-  /** Makes the folder for snapshots and removes what a crash left half done. */
-  static async open(data: DataFolder, mirrors: Mirrors): Promise<Snapshots> {
+  /**
+   * Makes the folder for snapshots and removes what a crash left half done. `large` brings in what pointers of Git LFS
+   * stand for.
+   */
+  static async open(data: DataFolder, mirrors: Mirrors, large?: FetchLargeFiles): Promise<Snapshots> {
     await mkdir(data.snapshots, { recursive: true, mode: 0o700 });
     await chmod(data.snapshots, 0o700); // inside everybody may write, so nobody else may come in
     const flush = await LateFlush.open(data.snapshots);
@@ -58,7 +69,7 @@ export class Snapshots {
       }
     }
     await flush.begin();
-    return new Snapshots(data, mirrors, flush);
+    return new Snapshots(data, mirrors, flush, large);
   }
 
   /** Is the snapshot there? */
@@ -157,6 +168,7 @@ export class Snapshots {
     const parent = dirname(path);
     await mkdir(parent, { recursive: true });
     await chmod(parent, 0o755);
+    const large = this.#large;
     const building = join(parent, `.new-${commit}-${randomBytes(4).toString("hex")}`);
     try {
       await writeTree({
@@ -164,6 +176,7 @@ export class Snapshots {
         mirrors: this.#mirrors,
         into: building,
         previous: isLittle(reader) ? undefined : await this.#newest(project, commit),
+        large: large && ((files) => large(project, files, signal)),
         ...(signal ? { signal } : {}),
       });
       await rename(building, path);
