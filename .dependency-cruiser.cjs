@@ -75,6 +75,7 @@ module.exports = {
     livesIn("bullmq/", "(core|controller|runner)/queue"),
     livesIn("(ajv|ajv-formats|yaml)/", "schemas"),
     livesIn("handlebars/", "templates"),
+    livesIn("graphql/", "embedded/forge"),
     {
       name: "no-cycles",
       comment: "a cycle of imports (types do not count) hides who is below whom",

@@ -7,7 +7,8 @@ import { promisify } from "node:util";
 import { access, ForgeAdmin } from "#cli/up/forge-admin";
 import { dataFolder } from "#core/data-folder";
 import type { ObservedState } from "#schemas/observed-state";
-import { Clone, Platform } from "#test/story/platform";
+import { Clone } from "#test/story/clone";
+import { Platform } from "#test/story/platform";
 import { percentile } from "./report/measure.ts";
 import { numberArgument, progress, report } from "./report/report.ts";
 

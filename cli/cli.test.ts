@@ -1,6 +1,9 @@
 import { appendFile, mkdir, mkdtemp, readdir, readFile, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { buffer } from "node:stream/consumers";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { writeJsonAtomic } from "#core/atomic-file";
 import { runFolder } from "#core/data-folder";
@@ -105,6 +108,37 @@ test("Ctrl-C while following says that the run goes on and how to end it", async
   const { code, err } = await running;
   expect(code).toBe(130);
   expect(err).toContain(`${run} goes on; end it with: dtaas twin cancel user1/tank ${run}`);
+});
+
+test("an answer that is lost on the way is asked for again, and the operation is run once", async () => {
+  let lost = 0;
+  const between = createServer(async (request, response) => {
+    const body = await buffer(request);
+    const answer = await fetch(`${api.url}${request.url}`, {
+      method: request.method ?? "GET",
+      headers: request.headers as Record<string, string>,
+      ...(body.length > 0 ? { body } : {}),
+    });
+    const text = await answer.text();
+    if (request.method === "POST" && lost < 2) {
+      lost += 1;
+      request.socket.destroy();
+      return;
+    }
+    response.writeHead(answer.status, { "content-type": answer.headers.get("content-type") ?? "" }).end(text);
+  });
+  await new Promise<void>((resolve) => between.listen(0, "127.0.0.1", resolve));
+  const { port } = between.address() as AddressInfo;
+  try {
+    const environment = { DTAAS_URL: `http://127.0.0.1:${port}`, DTAAS_TOKEN: "developer" };
+    const { code, out } = await runDtaas(["twin", "run", "user1/tank", "create"], { environment });
+    const [only, ...others] = await requests();
+    expect([lost, code, others]).toEqual([2, 0, []]);
+    expect(out).toContain(`${only} create accepted`);
+  } finally {
+    between.closeAllConnections();
+    between.close();
+  }
 });
 
 test("an operation that is not there is refused with the one that was meant", async () => {

@@ -15,6 +15,8 @@ export interface ControllerConfig {
   /** Besides the Git host's own: where it keeps large files (Git LFS). */
   lfsOrigins: string[];
   resyncSeconds: number;
+  /** What one fetch may add to a mirror. */
+  maxFetchBytes: number;
   logLevel: string;
 }
 
@@ -48,6 +50,7 @@ const settings = {
     says: "http(s) origins without a slash at the end, with commas between them",
   },
   DTAAS_RESYNC_SECONDS: { fallback: "30", pattern: /^[1-9]\d{0,3}$/, says: "seconds, 1 to 9999" },
+  DTAAS_MAX_FETCH_MIB: { fallback: "4096", pattern: /^[1-9]\d{0,6}$/, says: "MiB, 1 to 9999999" },
   DTAAS_LOG_LEVEL: {
     fallback: "info",
     pattern: /^(trace|debug|info|warn|error|silent)$/,
@@ -71,6 +74,7 @@ export function readControllerConfig(environment: NodeJS.ProcessEnv = process.en
     webhookSecret: text("DTAAS_WEBHOOK_SECRET"),
     lfsOrigins: text("DTAAS_LFS_ORIGINS").split(",").filter(Boolean),
     resyncSeconds: Number(text("DTAAS_RESYNC_SECONDS")),
+    maxFetchBytes: Number(text("DTAAS_MAX_FETCH_MIB")) * 1024 * 1024,
     logLevel: text("DTAAS_LOG_LEVEL"),
   };
 }

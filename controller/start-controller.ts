@@ -5,6 +5,7 @@ import type { DataFolder } from "#core/data-folder";
 import { ActionNeededError, messageOf } from "#core/errors";
 import type { Logger } from "#core/logger";
 import { Nudges, startNudgeWorker } from "#core/queue/nudges";
+import { logSetAside } from "#core/read-or-set-aside";
 import { connectRedis } from "#core/redis";
 import { checkObservedJob, checkProjectJob } from "#schemas/documents/check-documents";
 import { type ObservedJob, type ProjectJob, queues, reportPace, type UserJob } from "#schemas/jobs";
@@ -93,7 +94,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
   };
   const stopping = new AbortController();
 
-  const mirrors = new Mirrors({ folder: data.git, git: {} });
+  const mirrors = new Mirrors({ folder: data.git, git: {}, maxPackBytes: config.maxFetchBytes });
   const lfsStore = new LfsStore(join(data.snapshots, ".lfs"));
   const large = fetchLargeFiles({
     store: lfsStore,
@@ -101,19 +102,23 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     access: ({ id, path }) => forge.gitAccess({ id, path, defaultBranch: undefined, webUrl: "" }),
   });
   const snapshots = await Snapshots.open(data, mirrors, large);
-  const tracked = await Tracked.open(config.group, data);
-  const desired = await DesiredDocuments.open(data);
+  const onSetAside = logSetAside(logger);
+  const tracked = await Tracked.open(config.group, data, onSetAside);
+  const desired = await DesiredDocuments.open(data, onSetAside);
   const documents = storedDocuments(data, (path, error) =>
     logger.error({ path, err: messageOf(error) }, "a document cannot be read"),
   );
   const runs = runArchive(data, (path, error) =>
     logger.error({ path, err: messageOf(error) }, "a document cannot be read"),
   );
-  const deliveries = await Deliveries.open(data.journal, (error) =>
-    logger.warn(
-      { err: messageOf(error) },
-      "an outcome could not be journalled; that work is done once more after a restart",
-    ),
+  const deliveries = await Deliveries.open(
+    data.journal,
+    (error) =>
+      logger.warn(
+        { err: messageOf(error) },
+        "an outcome could not be journalled; that work is done once more after a restart",
+      ),
+    (path, lines) => logger.error({ path, lines }, "lines of the journal cannot be understood"),
   );
   const hookFor = (project: ForgeProject) => ({
     url: `${config.publicUrl}/webhooks/gitlab?project=${project.id}`,
@@ -138,7 +143,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     if (!project || !wanted || isEmpty(wanted.revision)) return;
     const { publicUrl } = config;
     await reportStatuses(
-      { data, forge, publicUrl },
+      { data, forge, publicUrl, onSetAside },
       project,
       wanted,
       await documents.observed(user),
@@ -146,6 +151,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     );
   };
   const marks = new Map<string, number>();
+  const tooLarge = new Map<string, string>(); // heads that were refused: fetching them again would only cost
   const reconcile = async (path: string) => {
     const upTo = deliveries.mark();
     marks.set(path, upTo);
@@ -162,6 +168,9 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
       end({ outcome: "failed" });
       if (!(error instanceof ActionNeededError) || error.code !== "REPOSITORY_TOO_LARGE") throw error;
       // Asking again does not make it smaller; the sender finds the reason at the delivery.
+      const project = tracked.project(path);
+      const head = project && (await forge.head(project).catch(() => undefined));
+      if (head !== undefined) tooLarge.set(path, head);
       deliveries.settle(path, { upTo, outcome: "refused", reason: error.message });
       logger.warn({ project: path, err: error.message }, "project refused");
     }
@@ -198,7 +207,11 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     const hooks = resyncs % resyncsPerHookCheck === 0;
     try {
       const result = await resync(
-        { forge, mirrors, tracked, logger, hookFor, nudgeProject: nudgeNews },
+        {
+          ...{ forge, mirrors, tracked, logger, hookFor },
+          nudgeProject: nudgeNews,
+          refused: (path) => tooLarge.get(path),
+        },
         { hooks, signal: stopping.signal },
       );
       // The first look of a process also closes what a crash left open on the host.
@@ -272,6 +285,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
   }
   const nudgeUser = (user: string) => users.nudge(user, { user });
   const scheduler = startScheduler({ data, desired, documents, logger, nudgeUser });
+  for (const user of desired.unreadable) nudgeProject(`${config.group}/${user}`);
   void lookAtAll();
   const timer = setInterval(() => void lookAtAll(), config.resyncSeconds * 1000);
   const address = server.address();

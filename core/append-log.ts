@@ -2,6 +2,7 @@ import { type FileHandle, mkdir, open, readdir, readFile, rm, truncate } from "n
 import { join } from "node:path";
 import { syncFolder } from "./atomic-file.ts";
 
+const newline = 0x0a;
 const maxSegmentBytes = 8 * 1024 * 1024; // a new file after this much, so that old ones can be dropped whole
 
 export interface AppendLogEntry {
@@ -30,10 +31,17 @@ export class AppendLog {
     this.#bytes = bytes;
   }
 
-  /** Opens the log and hands every entry it holds to `replay`, oldest first. Segments older than `keepMs` go. */
+  /**
+   * Opens the log and hands every entry it holds to `replay`, oldest first. Segments older than `keepMs` go. Lines that cannot be read,
+   * or that `replay` throws at, stay in their file, are told by number, and do not keep the others from being replayed.
+   */
   static async open(
     folder: string,
-    options: { replay: (entry: AppendLogEntry) => void; keepMs: number },
+    options: {
+      replay: (entry: AppendLogEntry) => void;
+      keepMs: number;
+      onUnreadable: (path: string, lines: number[]) => void;
+    },
   ): Promise<AppendLog> {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const segments = (await readdir(folder))
@@ -43,18 +51,22 @@ export class AppendLog {
     let bytes = 0;
     for (const [index, number] of segments.entries()) {
       const path = join(folder, `${number}.ndjson`);
-      const text = await readFile(path, "utf8");
-      const whole = text.lastIndexOf("\n") + 1;
+      const content = await readFile(path);
+      const whole = content.lastIndexOf(newline) + 1; // in bytes: what is torn need not be text
       const isLast = index === segments.length - 1;
-      if (isLast && whole < text.length) await truncate(path, Buffer.byteLength(text.slice(0, whole)));
-      bytes = isLast ? Buffer.byteLength(text.slice(0, whole)) : 0;
-      const entries = text.slice(0, whole).split("\n").filter(Boolean).flatMap(parseEntry);
-      const newest = entries.at(-1);
+      if (isLast && whole < content.length) await truncate(path, whole);
+      bytes = isLast ? whole : 0;
+      const lines = content.toString("utf8", 0, Math.max(0, whole - 1)).split("\n");
+      const entries = lines.map(parseEntry);
+      const newest = entries.findLast((entry) => entry !== undefined);
       if (!isLast && (newest === undefined || Date.parse(newest.at) < oldest)) {
         await rm(path);
         continue;
       }
-      for (const entry of entries) options.replay(entry);
+      const unreadable = entries.flatMap((entry, line) =>
+        lines[line] === "" || (entry && isReplayed(options.replay, entry)) ? [] : [line + 1],
+      );
+      if (unreadable.length > 0) options.onUnreadable(path, unreadable);
     }
     const segment = Number(segments.at(-1) ?? 1);
     const file = await open(join(folder, segmentName(segment)), "a", 0o600);
@@ -109,10 +121,22 @@ function segmentName(number: number): string {
   return `${String(number).padStart(8, "0")}.ndjson`;
 }
 
-function parseEntry(line: string): AppendLogEntry[] {
+/** `undefined` for a line torn by a failing disk or changed by hand; the rest of the log still counts. */
+function parseEntry(line: string): AppendLogEntry | undefined {
   try {
-    return [JSON.parse(line) as AppendLogEntry];
+    const entry = JSON.parse(line) as Partial<AppendLogEntry> | null;
+    const isEntry = typeof entry?.at === "string" && Number.isFinite(Date.parse(entry.at));
+    return isEntry ? (entry as AppendLogEntry) : undefined;
   } catch {
-    return []; // a line torn by a failing disk; the rest of the log still counts
+    return undefined;
+  }
+}
+
+function isReplayed(replay: (entry: AppendLogEntry) => void, entry: AppendLogEntry): boolean {
+  try {
+    replay(entry);
+    return true;
+  } catch {
+    return false;
   }
 }

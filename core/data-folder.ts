@@ -17,6 +17,8 @@ export interface DataFolder {
   requests: string;
   /** (c) `<user>.json`: up to which time the schedules of the user's twins were looked at. */
   schedules: string;
+  /** (c) `<user>/<hash>.json`: which run an idempotency key stands for. */
+  keys: string;
   /** (c) `<user>.json`: the commit statuses reported last. */
   reported: string;
   /** (r) `<user>.json`, one observed-state document each. */
@@ -44,6 +46,7 @@ export function dataFolder(root: string): DataFolder {
     platform: at("platform.json"),
     requests: at("requests"),
     schedules: at("schedules"),
+    keys: at("keys"),
     reported: at("reported"),
     observed: at("observed"),
     runs: at("runs"),

@@ -1,14 +1,17 @@
-import { messageOf } from "#core/errors";
+import { messageOf, TryLaterError } from "#core/errors";
 import { Nudges, startNudgeWorker } from "#core/queue/nudges";
 import { connectRedis } from "#core/redis";
-import { SerialByKey } from "#core/serial-by-key";
 import { checkBuildJob, checkUserJob } from "#schemas/documents/check-documents";
-import { type BuildJob, type ObservedJob, queues, reportPace, type UserJob } from "#schemas/jobs";
+import { type BuildJob, type ObservedJob, queues, reportPace } from "#schemas/jobs";
 import { composeRunner, type RunnerParts } from "./compose-runner.ts";
 import { BuildWishes } from "./queue/build-wishes.ts";
+import { isNews } from "./queue/is-news.ts";
+import { Looks } from "./queue/looks.ts";
 import { Wakes } from "./queue/wakes.ts";
 import { watchEngine } from "./queue/watch-engine.ts";
-import { readPlatformSettings, startRetention } from "./retention/start-retention.ts";
+import { createRetention, readPlatformSettings } from "./retention/retention.ts";
+import { everybody } from "./twins/everybody.ts";
+import { News } from "./twins/news.ts";
 import { reconcileUser } from "./twins/reconcile-user.ts";
 import type { Runner } from "./twins/runner.ts";
 
@@ -18,8 +21,13 @@ const usersAtOnce = 6;
 const buildsAtOnce = 2;
 // How often new documents and requests are looked for, should their nudge have been lost with Redis.
 const newsCheckMs = 5_000;
-// How often everybody is looked at, should an event have been lost with the engine.
+// How often the engine is asked about everybody at once, should an event have been lost; who is not as seen is looked at.
 const fullCheckMs = 60_000;
+// Every so many full checks everybody is looked at, whatever was seen.
+const checksPerSureCheck = 10;
+// A look that failed, because the engine or the disk did, is made again after this, doubled each time up to the limit.
+const failedLookRetryMs = 3_000;
+const maxFailedLookRetryMs = 30_000;
 
 export interface StartParts extends RunnerParts {
   redisUrl: string;
@@ -46,14 +54,32 @@ export async function startRunner(parts: StartParts): Promise<RunningRunner> {
     connectRedis(parts.redisUrl, logger),
     connectRedis(parts.redisUrl, logger),
   ] as const;
-  const users = new Nudges<UserJob>(connections[0], logger, { queue: queues.user });
   const builds = new BuildWishes(connections[0], logger);
   const observed = new Nudges<ObservedJob>(connections[0], logger, {
     queue: queues.observed,
     pace: reportPace,
   });
   const closing = new AbortController();
-  const nudge = (user: string) => users.nudge(user, { user });
+  const { metrics } = parts;
+  const failures = new Map<string, number>();
+  const looks = new Looks(usersAtOnce, async (user) => {
+    const end = metrics.lookSeconds.startTimer();
+    try {
+      await reconcileUser(runner, user);
+      await retention.ofUser(user);
+      failures.delete(user);
+      end({ result: "done" });
+    } catch (error) {
+      end({ result: "failed" });
+      if (closing.signal.aborted) return;
+      const level = error instanceof TryLaterError ? "warn" : "error";
+      logger[level]({ user, err: messageOf(error) }, "a look failed; it is made again soon");
+      const before = failures.get(user) ?? 0;
+      failures.set(user, before + 1);
+      wakes.at(user, Date.now() + Math.min(failedLookRetryMs * 2 ** before, maxFailedLookRetryMs));
+    }
+  });
+  const nudge = (user: string) => void looks.ask(user);
   const wakes = new Wakes(nudge);
 
   const runner = await composeRunner(parts, {
@@ -63,19 +89,8 @@ export async function startRunner(parts: StartParts): Promise<RunningRunner> {
     tellController: (user) => observed.nudge(user, { user }),
   });
 
-  const serial = new SerialByKey();
-  const { metrics } = parts;
-  const reconcile = (user: string) =>
-    serial.run(user, async () => {
-      const end = metrics.lookSeconds.startTimer();
-      await reconcileUser(runner, user).then(
-        () => end({ result: "done" }),
-        (error: unknown) => {
-          end({ result: "failed" });
-          throw error;
-        },
-      );
-    });
+  const retention = createRetention(runner);
+
   const build = async (job: BuildJob) => {
     const end = metrics.buildSeconds.startTimer();
     try {
@@ -83,7 +98,10 @@ export async function startRunner(parts: StartParts): Promise<RunningRunner> {
       end({ result: "built" });
     } catch (error) {
       end({ result: "failed" });
-      if (!closing.signal.aborted) await runner.images.noteFailure(job.hash, messageOf(error));
+      // An engine that went away in mid-build says nothing about the recipe.
+      if (!closing.signal.aborted && !(error instanceof TryLaterError)) {
+        await runner.images.noteFailure(job.hash, messageOf(error));
+      }
       throw error;
     } finally {
       for (const user of builds.settled(job.hash)) nudge(user);
@@ -94,7 +112,7 @@ export async function startRunner(parts: StartParts): Promise<RunningRunner> {
       connections[1],
       logger,
       { queue: queues.user, concurrency: usersAtOnce, check: checkUserJob },
-      ({ user }) => reconcile(user),
+      ({ user }) => looks.ask(user),
     ),
     startNudgeWorker(
       connections[2],
@@ -104,28 +122,34 @@ export async function startRunner(parts: StartParts): Promise<RunningRunner> {
     ),
   ];
   const watching = watchEngine(engine, closing.signal, logger, {
-    onUser: nudge,
-    onEverybody: () => void everybody(runner).then((all) => all.forEach(nudge)),
+    onEvent: (event) => isNews(runner.starting, event) && nudge(event.container.labels.user),
+    onEverybody: () => {
+      runner.starting.clear();
+      void everybody(runner).then((all) => all.forEach(nudge));
+    },
   });
   // What was under way when the last runner ended is taken up at once, not when its lock has run out.
-  for (const user of await everybody(runner)) {
-    reconcile(user).catch((error: unknown) =>
-      logger.error({ user, err: messageOf(error) }, "first look failed"),
-    );
-  }
-  const retention = startRetention(runner, (user, task) => serial.run(user, task));
+  (await everybody(runner)).forEach(nudge);
+  const news = new News(runner);
+  retention.start();
   const newsTimer = setInterval(() => {
     countTwins(runner);
-    void checkNews(runner).catch((error: unknown) =>
-      logger.warn({ err: messageOf(error) }, "could not look for news; tried again soon"),
-    );
+    void news
+      .users()
+      .then((users) => users.forEach(nudge))
+      .catch((error: unknown) =>
+        logger.warn({ err: messageOf(error) }, "could not look for news; tried again soon"),
+      );
   }, newsCheckMs);
+  let checks = 0;
   const fullTimer = setInterval(() => {
     runner.images.forget();
+    runner.layers.refresh();
+    checks += 1;
     void collectImages(runner, parts).catch((error: unknown) =>
       logger.warn({ err: messageOf(error) }, "unused images could not be collected"),
     );
-    void everybody(runner)
+    void everybody(runner, checks % checksPerSureCheck === 0 ? "all" : "not as seen")
       .then((all) => all.forEach(nudge))
       .catch(() => undefined);
   }, fullCheckMs);
@@ -144,25 +168,14 @@ export async function startRunner(parts: StartParts): Promise<RunningRunner> {
       await retention.close();
       wakes.close();
       runner.health.close();
-      await Promise.all(workers.map((worker) => worker.close()));
+      await Promise.all([...workers.map((worker) => worker.close()), looks.close()]);
       await runner.logs.close();
       await watching;
-      await Promise.all([users.close(), builds.close(), observed.close()]);
+      await Promise.all([builds.close(), observed.close()]);
       for (const connection of connections) connection.disconnect();
       await engine.close();
     },
   };
-}
-
-/** Everybody with a document, with containers, or with something remembered. */
-async function everybody(runner: Runner): Promise<string[]> {
-  const users = new Set([...(await runner.desired.users()), ...runner.published.users()]);
-  try {
-    for (const container of await runner.engine.containers.list()) users.add(container.labels.user);
-  } catch (error) {
-    runner.logger.warn({ err: messageOf(error) }, "the engine does not answer");
-  }
-  return [...users];
 }
 
 function countTwins(runner: Runner): void {
@@ -170,24 +183,6 @@ function countTwins(runner: Runner): void {
   for (const user of runner.published.users()) {
     for (const { phase } of runner.published.get(user)?.twins ?? []) runner.metrics.twins.inc({ phase });
   }
-}
-
-async function checkNews(runner: Runner): Promise<void> {
-  const known = new Set(await runner.desired.users());
-  for (const user of new Set([...known, ...runner.published.users()])) {
-    await lookForNews(runner, user).catch((error: unknown) =>
-      // Of this user alone: everybody else is looked at all the same.
-      runner.logger.warn({ user, err: messageOf(error) }, "could not look for news; tried again soon"),
-    );
-  }
-}
-
-async function lookForNews(runner: Runner, user: string): Promise<void> {
-  const desired = await runner.desired.get(user);
-  const { requests, cancels } = await runner.runs.requests(user);
-  const applied = runner.published.get(user);
-  const isBehind = desired ? applied?.generation !== desired.generation : (applied?.twins.length ?? 0) > 0;
-  if (isBehind || requests.length > 0 || cancels.size > 0) runner.nudge(user);
 }
 
 /** Images that no desired and no last good source refers to may go. */

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { Ajv2020, type ErrorObject, type SchemaObject } from "ajv/dist/2020.js";
+import { Ajv2020, type ErrorObject, type SchemaObject, type ValidateFunction } from "ajv/dist/2020.js";
 import { packageRoot } from "#core/package-root";
 import { parseDuration } from "./duration.ts";
 import { parseSize } from "./size.ts";
@@ -23,6 +23,24 @@ export function compileSchema(name: string, { allErrors } = { allErrors: true })
   const schema = JSON.parse(
     readFileSync(join(packageRoot, "schemas", `${name}.schema.json`), "utf8"),
   ) as SchemaObject;
+  // Nearly all that is checked is valid: looking for one problem is quicker than for all, also where branches are tried.
+  const find = compile(schema, { allErrors: false });
+  let findAll: ValidateFunction | undefined;
+  const result: CompiledSchema = {
+    schema,
+    problems: (value) => {
+      if (find(value)) return [];
+      if (!allErrors) return find.errors ?? [];
+      findAll ??= compile(schema, { allErrors: true });
+      findAll(value);
+      return findAll.errors ?? [];
+    },
+  };
+  compiled.set(name, result);
+  return result;
+}
+
+function compile(schema: SchemaObject, { allErrors }: { allErrors: boolean }): ValidateFunction {
   const ajv = new Ajv2020({ allErrors, verbose: true, allowUnionTypes: true });
   ajv.addKeyword("patternErrorMessage"); // an editor's word, shown instead of the pattern
   ajv.addKeyword({
@@ -38,13 +56,7 @@ export function compileSchema(name: string, { allErrors } = { allErrors: true })
       };
     },
   });
-  const validate = ajv.compile(schema);
-  const result: CompiledSchema = {
-    schema,
-    problems: (value) => (validate(value) ? [] : (validate.errors ?? [])),
-  };
-  compiled.set(name, result);
-  return result;
+  return ajv.compile(schema);
 }
 
 function quantity(text: string): number | undefined {

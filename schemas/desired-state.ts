@@ -59,6 +59,8 @@ export interface DesiredState {
   limits?: UserLimits;
   twins: DesiredTwin[];
   refused: RefusedTwin[];
+  /** What is wrong at this revision and belongs to no twin, such as a folder whose name cannot be a twin's. */
+  problems?: Diagnostic[];
 }
 
 /** One accepted wish to run an operation, or to run a former run again. Written before it is acknowledged. */

@@ -1,6 +1,7 @@
-import { type Document, isMap, isScalar, type Pair, parseDocument, type Scalar, type YAMLMap } from "yaml";
+import type { Document, Pair, Scalar, YAMLMap } from "yaml";
 import { ActionNeededError } from "#core/errors";
 import { readYaml } from "./yaml-document.ts";
+import { isMap, isScalar, parseDocument } from "./yaml-library.ts";
 
 type State = "running" | "stopped";
 

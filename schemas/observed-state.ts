@@ -5,7 +5,7 @@ import type { PinnedSnapshot } from "./desired-state.ts";
  * - `waiting`: for a twin in `dependsOn`; `building`: its image; `creating`: the create operation runs;
  * - `starting`: up, not yet healthy; `live`: up and healthy; `completed`: a one-off that ended well;
  * - `ready`: stopped, validated and built, operations can be run; `restarting`: between two attempts;
- * - `stopping`; `failed`: given up until something changes in Git or somebody runs it; `refused`: spec is broken and
+ * - `stopping`; `unknown`: the engine does not answer; `failed`: given up until something changes in Git or somebody runs it; `refused`: spec is broken and
  *   nothing runs.
  */
 export type Phase =
@@ -19,6 +19,7 @@ export type Phase =
   | "ready"
   | "restarting"
   | "stopping"
+  | "unknown"
   | "failed"
   | "refused";
 

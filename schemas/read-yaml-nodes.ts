@@ -1,6 +1,7 @@
-import { type Alias, isAlias, isMap, isScalar, isSeq, type Scalar } from "yaml";
+import type { Alias, Scalar } from "yaml";
 import { maxAliases, maxDepth, maxNodes } from "./limits.ts";
 import { quote } from "./quote.ts";
+import { isAlias, isMap, isScalar, isSeq } from "./yaml-library.ts";
 
 /** Tells one finding: a stable code, the offset in the text, what is wrong and how to mend it. */
 export type Report = (code: string, offset: number, message: string, hint?: string) => void;

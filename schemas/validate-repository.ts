@@ -51,6 +51,8 @@ export interface ValidatedRepository {
   /** When the repository has one without errors. */
   workspace?: WorkspaceDocument;
   platform?: PlatformDocument;
+  /** What belongs to no twin. */
+  general: Diagnostic[];
   /** Everything found, that of the twins included, by file and line; nothing twice. */
   diagnostics: Diagnostic[];
 }
@@ -99,6 +101,7 @@ export async function validateRepository(repository: RepositoryToValidate): Prom
     twins,
     ...(workspace?.document === undefined ? {} : { workspace: workspace.document }),
     ...(ownPlatform?.document === undefined ? {} : { platform: ownPlatform.document }),
+    general,
     diagnostics,
   };
 }

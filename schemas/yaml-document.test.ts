@@ -176,6 +176,12 @@ describe("limits hold before a hostile text can hurt", () => {
 });
 
 describe("after a syntax error", () => {
+  test("further findings stand in the lines that an editor shows", () => {
+    expect(found("  a:\n-0 b\nspec:\n'open\n").map(([, line, column]) => [line, column])).toContainEqual([
+      3, 5,
+    ]);
+  });
+
   test("what stands before it is still checked, what follows is not guessed at", () => {
     const text = "apiVersion: dtaas/v1\nkidn: DigitalTwin\nspec: [\nmetadata: { name: a }\nstat: x\n";
     const { diagnostics } = parseDigitalTwin(text, { file: "f", folder: "a", user: "u" });

@@ -1,8 +1,11 @@
+import type { Alias, CST, Document, LineCounter as Lines, Tags, YAMLError } from "yaml";
+import { decodeText } from "./decode-text.ts";
+import type { Diagnostic } from "./diagnostic.ts";
+import { maxDepth, maxDiagnosticsPerDocument, maxLexemes, maxNodes } from "./limits.ts";
+import { printable } from "./quote.ts";
+import { offsetOf, readYamlNodes, scalarText } from "./read-yaml-nodes.ts";
 import {
-  type Alias,
   Composer,
-  type CST,
-  type Document,
   isAlias,
   isMap,
   isPair,
@@ -11,13 +14,8 @@ import {
   Lexer,
   LineCounter,
   Parser,
-  type YAMLError,
-} from "yaml";
-import { decodeText } from "./decode-text.ts";
-import type { Diagnostic } from "./diagnostic.ts";
-import { maxDepth, maxDiagnosticsPerDocument, maxLexemes, maxNodes } from "./limits.ts";
-import { printable } from "./quote.ts";
-import { offsetOf, readYamlNodes, scalarText } from "./read-yaml-nodes.ts";
+  Schema,
+} from "./yaml-library.ts";
 
 /** A place in a file. Lines and columns start at 1. */
 export interface Place {
@@ -43,6 +41,23 @@ export interface YamlDocument {
   brokenFromLine: number | undefined;
 }
 
+/**
+ * Text that begins with a letter or sign with which neither a number nor a word of YAML (`null`, `true`, `~`, ...) begins.
+ * It comes before all tests for those, which would be made one after another for every word of a document.
+ */
+const plainText = {
+  tag: "tag:yaml.org,2002:str",
+  default: true,
+  test: /^[^-+.~0-9nNtTfF]/,
+  resolve: (text: string) => text,
+};
+
+const composing = {
+  version: "1.2",
+  schema: new Schema({ schema: "core", customTags: (tags: Tags) => [plainText, ...tags] }),
+  uniqueKeys: false, // found by readYamlNodes, in linear time
+} as const;
+
 /** Reads one YAML 1.2 document with all limits. Never throws, whatever the input. */
 export function readYaml(input: string | Uint8Array, file: string): YamlDocument {
   const start: Place = { line: 1, column: 1 };
@@ -56,13 +71,10 @@ export function readYaml(input: string | Uint8Array, file: string): YamlDocument
   const { text, problem } = decodeText(input);
   if (problem !== undefined) {
     const { code, message, hint } = problem;
-    return refused([{ code, severity: "error", file, ...placeOf(text, problem.offset), message, hint }]);
+    const found = placesOf(text)(problem.offset);
+    return refused([{ code, severity: "error", file, ...found, message, hint }]);
   }
-  const lines = new LineCounter();
-  const place = (offset: number): Place => {
-    const { line, col } = lines.linePos(Math.max(0, offset));
-    return line === 0 ? start : { line, column: col };
-  };
+  const place = placesOf(text);
   const finding = (code: string, offset: number, message: string, hint?: string): Diagnostic => ({
     code,
     severity: "error",
@@ -72,21 +84,13 @@ export function readYaml(input: string | Uint8Array, file: string): YamlDocument
     ...(hint === undefined ? {} : { hint }),
   });
   try {
-    const tokens = parseTokens(text, lines);
+    const tokens = parseTokens(text);
     if (tokens === undefined) {
       return refused([finding("too-many-values", 0, `the file has more than ${maxLexemes} words and signs`)]);
     }
     const tooMuch = checkTokens(tokens);
     if (tooMuch !== undefined) return refused([finding(tooMuch.code, tooMuch.offset, tooMuch.message)]);
-    // Duplicate keys are found by readYamlNodes, in linear time.
-    const options = {
-      version: "1.2",
-      schema: "core",
-      uniqueKeys: false,
-      merge: false,
-      resolveKnownTags: false,
-    } as const;
-    const documents = [...new Composer(options).compose(tokens, true, text.length)];
+    const documents = [...new Composer(composing).compose(tokens, true, text.length)];
     return readDocuments(documents, { finding, place, refused });
   } catch (error) {
     // The parser met something it was not made for (a stack that is too deep, say): the document's fault, not ours.
@@ -153,17 +157,16 @@ function readDocuments(documents: Document.Parsed[], reading: Reading): YamlDocu
 }
 
 /** The syntax tree of a text, still without meaning; `undefined` when it has too many parts. Does not recurse. */
-function parseTokens(text: string, lines: LineCounter): CST.Token[] | undefined {
-  const parser = new Parser(lines.addNewLine);
+function parseTokens(text: string): CST.Token[] | undefined {
+  const parser = new Parser();
   const tokens: CST.Token[] = [];
   let count = 0;
-  lines.addNewLine(0);
   for (const lexeme of new Lexer().lex(text)) {
     count += 1;
     if (count > maxLexemes) return undefined;
-    tokens.push(...parser.next(lexeme));
+    for (const token of parser.next(lexeme)) tokens.push(token);
   }
-  tokens.push(...parser.end());
+  for (const token of parser.end()) tokens.push(token);
   return tokens;
 }
 
@@ -250,8 +253,19 @@ function findNode(root: unknown, pointer: string, targets: ReadonlyMap<Alias, un
   return { exact: true, keyOffset, valueOffset, value };
 }
 
-function placeOf(text: string, offset: number): Place {
-  const before = text.slice(0, offset);
-  const lineStart = before.lastIndexOf("\n") + 1;
-  return { line: before.split("\n").length, column: offset - lineStart + 1 };
+/** Line and column of an offset; the lines are counted when somebody asks, as most documents have nothing wrong. */
+function placesOf(text: string): (offset: number) => Place {
+  let lines: Lines | undefined;
+  return (offset) => {
+    lines ??= countLines(text);
+    const { line, col } = lines.linePos(Math.max(0, offset));
+    return { line, column: col };
+  };
+}
+
+function countLines(text: string): Lines {
+  const lines = new LineCounter();
+  lines.addNewLine(0);
+  for (let end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n", end + 1)) lines.addNewLine(end + 1);
+  return lines;
 }

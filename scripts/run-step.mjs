@@ -12,10 +12,10 @@ export function programOf(packageName, programName) {
   return join(folder, typeof bin === "string" ? bin : bin[programName]);
 }
 
-/** Runs a program of ours or of a package with this Node.js; its exit code and everything it wrote. */
-export function runStep(args, { onOutput, environment } = {}) {
+/** Runs a program of ours or of a package with this Node.js, or another; its exit code and everything it wrote. */
+export function runStep(args, { onOutput, environment, node = process.execPath } = {}) {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, args, {
+    const child = spawn(node, args, {
       cwd: root,
       env: environment ?? process.env,
       stdio: ["ignore", "pipe", "pipe"],

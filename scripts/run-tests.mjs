@@ -4,11 +4,12 @@ const closingLine = /^(\d+) passed, (\d+) failed.*$/gm;
 
 /**
  * Runs vitest and shows what it says, all but its closing line, which the caller prints last. A run that ends without one counts as
- * one failure.
+ * one failure. `node`: another Node.js to run them with.
  */
-export async function runTests(args) {
+export async function runTests(args, node) {
   let held = "";
   const { code, output } = await runStep([programOf("vitest", "vitest"), "run", ...args], {
+    node,
     environment: { ...process.env, ...(process.stdout.isTTY && { FORCE_COLOR: "1" }) },
     onOutput: (text) => {
       const lines = (held + text).split("\n");

@@ -10,10 +10,9 @@ import {
   httpUrl,
   runnerEnvironment,
 } from "#cli/up/child-environments";
-import { loadSecrets } from "#cli/up/secrets";
 import { dataFolder } from "#core/data-folder";
-import { freePort } from "#embedded/processes/free-port";
-import { type RunningRedis, startRedis } from "#embedded/redis/start-redis";
+import type { RunningRedis } from "#embedded/redis/start-redis";
+import { freshSettings } from "#test/fixtures/fresh-settings";
 import { progress } from "../report/report.ts";
 import { type BenchProcess, startBenchProcess } from "./bench-process.ts";
 import { type Files, type PreparedProject, prepareForge } from "./prepared-forge.ts";
@@ -48,18 +47,7 @@ export class BenchPlatform {
     commitsOf: (name: string) => [Files, ...Files[]],
   ): Promise<BenchPlatform> {
     const folder = await mkdtemp(join(tmpdir(), "dtaas-bench-"));
-    const secrets = await loadSecrets(folder);
-    const ports = { http: await freePort(), forge: await freePort(), metrics: await freePort() };
-    const redis = await startRedis({ folder: join(folder, "redis"), password: secrets.redisPassword });
-    const settings: ChildSettings = {
-      dataFolder: folder,
-      redisUrl: redis.url,
-      dockerHost: process.env["DOCKER_HOST"],
-      logLevel: "info",
-      secrets,
-      ports,
-      environment: process.env,
-    };
+    const { settings, redis } = await freshSettings(folder);
     progress(`preparing ${names.length} repositories in ${folder}`);
     const projects = await prepareForge(settings, names, commitsOf);
     const env = forgeEnvironment(settings);

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import pLimit from "p-limit";
 import type { ChildSettings } from "#cli/up/child-environments";
@@ -104,6 +104,7 @@ async function fill(gitDir: string, commits: readonly Files[]): Promise<string[]
     (await readFile(marks, "utf8")).split("\n").map((line) => line.split(" ") as [string, string]),
   );
   const found = commits.map((_, index) => ids.get(`:${index + 1}`) ?? "");
+  await rm(join(gitDir, "refs", "prepared"), { recursive: true }); // nobody pushed them; the objects stay
   await mkdir(join(gitDir, "refs", "heads"), { recursive: true });
   await writeFile(join(gitDir, "refs", "heads", "main"), `${found[0]}\n`);
   return found;

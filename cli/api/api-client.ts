@@ -1,9 +1,14 @@
+import { randomUUID } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
 import { createParser, type EventSourceMessage } from "eventsource-parser";
 import { ActionNeededError, messageOf, TryLaterError } from "#core/errors";
 import type { Problem } from "#schemas/api";
 
 const answerMs = 30_000;
 const maxErrorBytes = 64 * 1024;
+const attempts = 3; // of what may be sent again without harm
+const firstPauseMs = 500;
+const maxPauseMs = 5_000;
 
 /** The REST API of a platform, asked by one person. */
 export class ApiClient {
@@ -24,6 +29,25 @@ export class ApiClient {
 
   async send<T>(method: "POST" | "PUT" | "DELETE", path: string, body?: unknown): Promise<T> {
     return (await (await this.#send(method, path, body)).json()) as T;
+  }
+
+  /**
+   * Posts what must be done once, with an idempotency key: when the answer is lost on the way it is sent again, and the platform does
+   * not do it twice.
+   */
+  async postOnce<T>(path: string, body?: unknown): Promise<T> {
+    const headers = { Accept: "application/json", "Idempotency-Key": randomUUID() };
+    let pauseMs = firstPauseMs;
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return (await (await this.#send("POST", path, body, headers)).json()) as T;
+      } catch (error) {
+        if (attempt >= attempts || this.#signal.aborted || !mayPass(error)) throw error;
+        const asked = error instanceof TryLaterError ? error.retryAfterMs : 0;
+        await delay(Math.min(Math.max(pauseMs, asked), maxPauseMs), undefined, { signal: this.#signal });
+        pauseMs *= 2;
+      }
+    }
   }
 
   /** The bytes of an answer as they come. */
@@ -79,6 +103,11 @@ export class ApiClient {
     if (response.ok) return response;
     throw await errorOf(response);
   }
+}
+
+function mayPass(error: unknown): boolean {
+  if (error instanceof ActionNeededError) return error.code === "API_UNREACHABLE";
+  return error instanceof TryLaterError || error instanceof TypeError; // the connection broke within the answer
 }
 
 function unreachable(url: string, error: unknown, isLate: boolean): Error {

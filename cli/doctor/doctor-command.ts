@@ -1,13 +1,17 @@
 import { join } from "node:path";
 import { Command } from "commander";
 import type { Finding } from "#embedded/machine/finding";
-import { thisMachine } from "#embedded/machine/machine";
-import { prepareMachine } from "#embedded/machine/prepare-machine";
-import { readUpConfig, type UpOptions } from "../up/config.ts";
+import { type Machine, thisMachine } from "#embedded/machine/machine";
+import { readUpConfig, type UpConfig, type UpOptions } from "../up/config.ts";
+import { folderHolder, lockFolder } from "../up/folder-lock.ts";
+import { endLeftovers } from "../up/leftovers.ts";
+import { prepareEngine } from "../up/prepare-engine.ts";
 import { prepareTalk } from "../up/prepare-talk.ts";
+import { seededUsers } from "../up/process-twins.ts";
+import { exampleUsers } from "../up/seed.ts";
 import { Terminal } from "../up/terminal.ts";
 import { reportProblem } from "../up/up-command.ts";
-import { diagnose } from "./diagnose.ts";
+import { type Diagnosis, diagnose } from "./diagnose.ts";
 
 interface DoctorOptions extends UpOptions {
   json?: boolean;
@@ -19,6 +23,7 @@ export function doctorCommand(): Command {
   return new Command("doctor")
     .description("look at what the platform needs on this machine; exit code 1 when something is missing")
     .option("--data <folder>", "the data folder to look at (default: DTAAS_DATA, else .dtaas here)")
+    .option("--engine <name>", "look at what this engine needs: docker or process (default: what can be had)")
     .option("--json", "print the findings as JSON")
     .option("--fix", "mend what is missing; an engine that is started stays up")
     .option("-y, --yes", "with --fix: install without asking")
@@ -29,36 +34,62 @@ async function runDoctor(options: DoctorOptions): Promise<void> {
   try {
     const config = readUpConfig(options);
     const machine = thisMachine(config.environment, join(config.dataFolder, "engine"));
-    if (options.fix) {
-      const terminal = new Terminal(options.json ? process.stderr : process.stdout);
-      const asks = !config.yes && Boolean(process.stdin.isTTY && process.stdout.isTTY);
-      try {
-        await prepareMachine(machine, prepareTalk(terminal, asks));
-      } catch (error) {
-        terminal.failed("");
-        throw error;
-      }
-    }
-    const findings = await diagnose(machine, config.dataFolder);
-    process.stdout.write(
-      options.json ? `${JSON.stringify({ findings: findings.map(plain) }, undefined, 2)}\n` : table(findings),
-    );
-    if (findings.some((finding) => finding.state === "missing")) process.exitCode = 1;
+    if (options.fix) await fix(config, machine, new Terminal(options.json ? process.stderr : process.stdout));
+    const diagnosis = await diagnose(config, machine);
+    process.stdout.write(options.json ? json(diagnosis) : table(diagnosis.findings));
+    if (diagnosis.findings.some((finding) => finding.state === "missing")) process.exitCode = 1;
   } catch (error) {
     reportProblem(error);
   }
 }
 
-/** One line each; below a missing piece the command that mends it. */
-export function table(findings: Finding[]): string {
+/** What `dtaas up` would do before it starts anything, and what a killed one has left. */
+async function fix(config: UpConfig, machine: Machine, terminal: Terminal): Promise<void> {
+  const asks = !config.yes && Boolean(process.stdin.isTTY && process.stdout.isTTY);
+  const talk = {
+    ...prepareTalk(terminal, asks),
+    say: (text: string) => terminal.say(text),
+    failed: (detail: string) => terminal.failed(detail),
+  };
+  const [firstUser] = exampleUsers;
+  const isOneUsers = async () => (await seededUsers(config.dataFolder)).every((name) => name === firstUser);
+  try {
+    await prepareEngine(config, machine, talk, isOneUsers);
+  } catch (error) {
+    terminal.failed("");
+    throw error;
+  }
+  if ((await folderHolder(config.dataFolder)) !== undefined) return;
+  const lock = await lockFolder(config.dataFolder);
+  try {
+    for (const name of await endLeftovers(config.dataFolder))
+      terminal.say(`A ${name} left behind was stopped.`);
+  } finally {
+    await lock.release();
+  }
+}
+
+/** One line each; below it what follows from it and, for what is not good, the command that mends it. */
+export function table(findings: readonly Finding[]): string {
+  const widest = Math.max(...findings.map(({ name }) => name.length));
+  const indent = " ".repeat(widest + 12);
   const lines = findings.flatMap((finding) => {
-    const line = `  ${finding.state.padEnd(8)} ${finding.name.padEnd(11)} ${finding.detail}`;
-    return finding.state === "ok" ? [line] : [line, `${" ".repeat(23)}mend it with: ${finding.command}`];
+    const line = `  ${finding.state.padEnd(8)} ${finding.name.padEnd(widest)} ${finding.detail}`;
+    if (finding.state === "ok") return [line];
+    const means = finding.means === undefined ? [] : [`${indent}${finding.means}`];
+    return [line, ...means, `${indent}mend it with: ${finding.command}`];
   });
   return `${lines.join("\n")}\n`;
 }
 
-function plain(finding: Finding): object {
-  const { name, state, detail } = finding;
-  return state === "ok" ? { name, state, detail } : { name, state, detail, command: finding.command };
+/** `{engine, findings: [{name, state, detail, means?, command?}]}` */
+export function json({ engine, findings }: Diagnosis): string {
+  const plain = findings.map(({ name, state, detail, means, ...rest }) => ({
+    name,
+    state,
+    detail,
+    ...(means === undefined ? {} : { means }),
+    ...("command" in rest ? { command: rest.command } : {}),
+  }));
+  return `${JSON.stringify({ engine, findings: plain }, undefined, 2)}\n`;
 }

@@ -43,7 +43,7 @@ export function runCommand(io: CliIo, end: SetExitCode): Command {
       const { api } = await context.connect();
       const twin = await findTwin(api, name, context.user);
       const parameters = options.param === undefined ? {} : { parameters: givenParameters(options.param) };
-      const run = await api.send<AcceptedRun>("POST", `${twinPath(twin)}/runs`, { operation, ...parameters });
+      const run = await api.postOnce<AcceptedRun>(`${twinPath(twin)}/runs`, { operation, ...parameters });
       await tell(context, api, { twin, run, follow: options.follow ?? false, end });
     });
 }
@@ -59,7 +59,7 @@ export function rerunCommand(io: CliIo, end: SetExitCode): Command {
       const context = commandContext(io, options);
       const { api } = await context.connect();
       const twin = await findTwin(api, name, context.user);
-      const run = await api.send<AcceptedRun>("POST", `${runPath(twin, id)}/rerun`);
+      const run = await api.postOnce<AcceptedRun>(`${runPath(twin, id)}/rerun`);
       await tell(context, api, { twin, run, follow: options.follow ?? false, end });
     });
 }

@@ -25,7 +25,7 @@ const registries = [
   ...["http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"],
   ...["PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST", "PIP_CONFIG_FILE"],
 ];
-const engine = ["DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"];
+const engine = ["DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DTAAS_NETWORK_POOL"];
 
 export function httpUrl(ports: Ports): string {
   return `http://127.0.0.1:${ports.http}`;
@@ -44,6 +44,8 @@ export function forgeEnvironment(settings: ChildSettings): Record<string, string
     DTAAS_FORGE_PORT: String(settings.ports.forge),
     DTAAS_FORGE_URL: forgeUrl(settings.ports),
     DTAAS_FORGE_ROOT_TOKEN: settings.secrets.forgeRootToken,
+    // MiB of the halves in which new objects live. A burst of requests would grow them to 16, and they never shrink.
+    NODE_OPTIONS: "--max-semi-space-size=2",
   };
 }
 
@@ -53,7 +55,7 @@ export function controllerEnvironment(settings: ChildSettings): Record<string, s
   const token = secrets.accounts[botName]?.token;
   if (token === undefined) throw new Error("the platform's account is seeded before the controller starts");
   return {
-    ...base(settings, []),
+    ...base(settings, ["DTAAS_MAX_FETCH_MIB"]),
     REDIS_URL: settings.redisUrl,
     DTAAS_HTTP_HOST: "127.0.0.1",
     DTAAS_HTTP_PORT: String(ports.http),

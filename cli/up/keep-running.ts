@@ -7,7 +7,8 @@ const steadyMs = 60_000; // up for this long, it counts as well again
 const maxDeathsInARow = 8; // about two minutes of trying
 
 export interface Kept {
-  stop(): Promise<void>;
+  /** Resolves to what stopping the process did. */
+  stop(): Promise<unknown>;
 }
 
 export interface KeepOptions {
@@ -53,7 +54,10 @@ export async function keepRunning(options: KeepOptions): Promise<Kept> {
       startedAt = now();
       try {
         running = await options.start();
-        if (stopping.signal.aborted) return await running.stop();
+        if (stopping.signal.aborted) {
+          await running.stop();
+          return;
+        }
         options.onBack();
       } catch (error) {
         how = messageOf(error);
@@ -64,8 +68,9 @@ export async function keepRunning(options: KeepOptions): Promise<Kept> {
   return {
     stop: async () => {
       stopping.abort();
-      await running?.stop();
+      const done = await running?.stop();
       await watching;
+      return done;
     },
   };
 }

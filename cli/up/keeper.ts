@@ -6,7 +6,7 @@ import type { Terminal } from "./terminal.ts";
 
 /** Keeps the platform's processes up, tells the terminal about deaths, and has them stopped in their turn. */
 export interface Keeper {
-  process(name: string, start: () => Promise<Running>): Promise<void>;
+  process(name: string, start: () => Promise<Running>, log?: string): Promise<void>;
   /** Rejects when one of them keeps dying. */
   givenUp: Promise<never>;
 }
@@ -19,7 +19,7 @@ export function keeper(terminal: Terminal, stops: Stops): Keeper {
   givenUp.catch(() => undefined); // nobody may be waiting yet
   return {
     givenUp,
-    process: async (name, start) => {
+    process: async (name, start, log = "<data>/logs") => {
       const kept: Kept = await keepRunning({
         name,
         start,
@@ -29,7 +29,7 @@ export function keeper(terminal: Terminal, stops: Stops): Keeper {
         onGivenUp: (how) =>
           giveUp(
             new ActionNeededError("CHILD_KEEPS_DYING", `${name} dies again and again: ${how}`, {
-              hint: "its log is in <data>/logs; start again once the reason is mended",
+              hint: `its log is in ${log}; start again once the reason is mended`,
             }),
           ),
       });

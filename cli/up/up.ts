@@ -15,6 +15,7 @@ import {
 import type { UpConfig } from "./config.ts";
 import { lockFolder } from "./folder-lock.ts";
 import { ForgeAdmin } from "./forge-admin.ts";
+import { engineToKeep } from "./keep-engine.ts";
 import { type Keeper, keeper } from "./keeper.ts";
 import { endLeftovers } from "./leftovers.ts";
 import { checkOnlyPusher, watchOnlyPusher } from "./only-pusher.ts";
@@ -90,6 +91,7 @@ async function startAll(
 ): Promise<AllUp | undefined> {
   const { dataFolder } = config;
   const machine = thisMachine(config.environment, join(dataFolder, "engine"));
+  const keep = keeper(terminal, stops);
   const asks = !config.yes && Boolean(process.stdin.isTTY && process.stdout.isTTY);
   const talk = {
     ...prepareTalk(terminal, asks),
@@ -101,17 +103,14 @@ async function startAll(
   const { engine, prepared } = await prepareEngine(config, machine, talk, isOneUsers);
   const onlyUser = engine === "process" ? firstUser : undefined;
   if (engine === "docker") {
-    stops.add("engine", async () => {
-      const { engineKeptFor } = await prepared.stop();
-      return engineKeptFor.length > 0 ? `stays up for ${engineKeptFor.join(", ")}` : "as it was found";
-    });
+    if (prepared.engine) await keep.process("engine", engineToKeep(prepared.engine), "<data>/engine");
+    else stops.add("engine", async () => "as it was found");
   }
   if (signal.aborted) return undefined;
 
   const secrets = await loadSecrets(dataFolder);
   const { ports, replaced } = await choosePorts(dataFolder, config);
   for (const text of replaced) terminal.say(text);
-  const keep = keeper(terminal, stops);
   const sayOnce = withoutRepeats((text) => terminal.say(text));
   const redisUrl = config.redisUrl ?? (await ownRedis(dataFolder, secrets.redisPassword, terminal, keep));
   const settings: ChildSettings = {

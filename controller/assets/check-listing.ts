@@ -31,7 +31,7 @@ export function checkListing(entries: readonly GitEntry[]): TreeProblem[] {
     const refuse = (message: string, hint: string) => problems.push({ path: entry.path, message, hint });
     const slash = entry.path.lastIndexOf("/");
     const name = entry.path.slice(slash + 1);
-    const fault = nameFault(name);
+    const fault = slash === 0 ? leadsElsewhere : nameFault(name); // no folder has an empty name
     if (fault) refuse(fault, "Rename it.");
     if (Buffer.byteLength(entry.path) > maxPathBytes) {
       refuse(`The path is longer than ${maxPathBytes} bytes`, "Use shorter names or fewer folders.");
@@ -81,8 +81,10 @@ export function checkLinks(
   });
 }
 
+const leadsElsewhere = "The name leads elsewhere";
+
 function nameFault(name: string): string | undefined {
-  if (name === "" || name === "." || name === "..") return "The name leads elsewhere";
+  if (name === "" || name === "." || name === "..") return leadsElsewhere;
   if (/\p{Cc}/u.test(name)) return "The name holds a control character";
   if (name.includes("\\")) return "The name holds a backslash";
   if (Buffer.byteLength(name) > maxNameBytes) return `The name is longer than ${maxNameBytes} bytes`;

@@ -1,4 +1,4 @@
-import { readdir, stat } from "node:fs/promises";
+import { readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { ActionNeededError, TryLaterError } from "#core/errors";
 import { probeRemote } from "./probe-remote.ts";
@@ -24,6 +24,8 @@ export interface BranchFetch {
   /** The bare repository to fetch into. */
   mirror: string;
   branch: string;
+  /** What the mirror has for the branch. */
+  head: string | undefined;
   access: GitAccess;
   deadlineMs: number;
   /** Bytes that this fetch may add. */
@@ -34,7 +36,7 @@ export interface BranchFetch {
 /**
  * Fetches one branch. `undefined`: fetched. `empty`: neither the branch nor another default one is there. `Renamed`: the
  * default branch is another one. `GitFailed`: the host is fine, git is not. What the host itself refuses is thrown; see
- * `Mirrors.fetch`.
+ * `Mirrors.fetch`. A fetch that brings too much leaves the mirror as it was.
  */
 export async function fetchBranch(fetch: BranchFetch): Promise<"empty" | Renamed | GitFailed | undefined> {
   const { git, mirror, branch, access, deadlineMs, maxPackBytes, signal } = fetch;
@@ -44,9 +46,10 @@ export async function fetchBranch(fetch: BranchFetch): Promise<"empty" | Renamed
     [`http.${new URL(access.url).origin}/.extraHeader`]: `Authorization: Basic ${authorization}`,
   };
   const tooLarge = new AbortController();
-  const before = await packBytes(mirror);
+  const before = await packs(mirror);
+  const isTooMuch = async () => bytesOf(await packs(mirror)) - bytesOf(before) > maxPackBytes;
   const watch = setInterval(async () => {
-    if ((await packBytes(mirror)) - before > maxPackBytes) tooLarge.abort();
+    if (await isTooMuch()) tooLarge.abort();
   }, sizeCheckMs);
   const refs = `+refs/heads/${branch}:refs/heads/${branch}`;
   const flags = ["--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance"];
@@ -59,11 +62,12 @@ export async function fetchBranch(fetch: BranchFetch): Promise<"empty" | Renamed
       timeoutMs: deadlineMs,
       maxOutputBytes: 1024 * 1024,
     });
-    if (before === 0 && (await packBytes(mirror)) > maxPackBytes) tooLarge.abort();
+    if (await isTooMuch()) tooLarge.abort(); // it came between two looks
     tooLarge.signal.throwIfAborted();
     return undefined;
   } catch (error) {
     if (tooLarge.signal.aborted) {
+      await undo(fetch, before);
       throw new ActionNeededError("REPOSITORY_TOO_LARGE", "The repository is larger than may be fetched", {
         hint: `Keep large files out of Git: one fetch may bring at most ${maxPackBytes} bytes.`,
       });
@@ -106,11 +110,28 @@ export function checkAccess(access: GitAccess, branch: string): void {
   }
 }
 
-async function packBytes(mirror: string): Promise<number> {
-  const folder = join(mirror, "objects", "pack");
-  let bytes = 0;
-  for (const name of await readdir(folder).catch(() => [])) {
-    bytes += (await stat(join(folder, name)).catch(() => undefined))?.size ?? 0;
+/** The branch points again to where it did, and what was brought is gone. */
+async function undo({ git, mirror, branch, head }: BranchFetch, before: Map<string, number>): Promise<void> {
+  const ref = `refs/heads/${branch}`;
+  const args = head === undefined ? ["update-ref", "-d", ref] : ["update-ref", ref, head];
+  await runGit(git, { gitDir: mirror, args, timeoutMs: 10_000, maxOutputBytes: 64 * 1024 });
+  for (const name of (await packs(mirror)).keys()) {
+    if (!before.has(name)) await rm(join(mirror, packFolder, name), { force: true });
   }
-  return bytes;
+}
+
+const packFolder = join("objects", "pack");
+
+/** Files with objects, half ones too, and their bytes. */
+async function packs(mirror: string): Promise<Map<string, number>> {
+  const folder = join(mirror, packFolder);
+  const found = new Map<string, number>();
+  for (const name of await readdir(folder).catch(() => [])) {
+    found.set(name, (await stat(join(folder, name)).catch(() => undefined))?.size ?? 0);
+  }
+  return found;
+}
+
+function bytesOf(found: Map<string, number>): number {
+  return [...found.values()].reduce((sum, bytes) => sum + bytes, 0);
 }

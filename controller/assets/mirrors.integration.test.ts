@@ -175,7 +175,9 @@ describe.each(["in process", "with git"] as const)("small repositories are read 
     const head = commitFiles(access.gitDir, { "a.txt": "one" });
     await mirrors.fetch(project, access);
     for (const name of await readdir(join(mirrors.path(project.id), "objects"), { recursive: true })) {
-      await writeFile(join(mirrors.path(project.id), "objects", name), "rubbish").catch(() => {});
+      const path = join(mirrors.path(project.id), "objects", name);
+      await rm(path).catch(() => {}); // Git's files are read-only, and who is not root cannot write into them
+      await writeFile(path, "rubbish").catch(() => {});
     }
     await expect(GitReader.open(mirrors, project.id, head)).rejects.toBeInstanceOf(TryLaterError);
     expect(await mirrors.fetch(project, access, { wanted: head })).toBe(head);
@@ -216,6 +218,23 @@ describe.each(["in process", "with git"] as const)("small repositories are read 
     const small = new Mirrors({ folder: join(root, "limited"), git: {}, maxPackBytes: 64 * 1024 });
     await expect(small.fetch(project, access)).rejects.toMatchObject({ code: "REPOSITORY_TOO_LARGE" });
     expect(await readdir(join(root, "limited"))).toEqual([]);
+  });
+
+  test("a push that brings too much leaves the mirror as it was, and a smaller one after it is fetched", async () => {
+    const { project, access } = freshProject();
+    const first = commitFiles(access.gitDir, { "a.txt": "one" });
+    const folder = join(root, `grown-${project.id}`);
+    const limited = new Mirrors({ folder, git: {}, small, maxPackBytes: 64 * 1024 });
+    expect(await limited.fetch(project, access)).toBe(first);
+    const packs = join(limited.path(project.id), "objects", "pack");
+    const before = await readdir(packs);
+    commitFiles(access.gitDir, { "noise.bin": { content: randomBytes(1024 * 1024) } });
+    await expect(limited.fetch(project, access)).rejects.toMatchObject({ code: "REPOSITORY_TOO_LARGE" });
+    expect(await limited.head(project)).toBe(first);
+    expect((await readdir(packs)).sort()).toEqual(before.sort());
+    runGitIn(access.gitDir, ["update-ref", "refs/heads/main", first]);
+    const next = commitFiles(access.gitDir, { "a.txt": "two" });
+    expect(await limited.fetch(project, access)).toBe(next);
   });
 
   test("one file is read at a commit, in this process or through git, and what is not there is undefined", async () => {

@@ -23,13 +23,11 @@ const rebuildPauseMs = 10 * 60_000; // a mirror is not built anew for the same s
 const maxListedNames = 60_000; // names in listings that are kept, some 400 bytes each
 const maxHeldBytes = 16 * 1024 * 1024; // of small mirrors in memory; more are read again
 
-// As `git init` writes it, with the refspec that isomorphic-git wants to find.
+// As `git init` writes it.
 const mirrorConfig = `[core]
 \trepositoryformatversion = 0
 \tfilemode = true
 \tbare = true
-[remote "origin"]
-\tfetch = +refs/heads/*:refs/heads/*
 `;
 
 export interface MirrorsOptions {
@@ -184,10 +182,10 @@ export class Mirrors {
       return this.#rebuild(projectId, branch, access, signal);
     }
     await this.#sweepLocks(projectId);
-    const problem = await this.#fetchInto(mirror, branch, access, signal);
-    this.#small.delete(projectId);
+    const small = await this.#openSmall(projectId);
+    const problem = await this.#fetchInto(projectId, small, { mirror, branch, access, signal });
     if (problem === undefined) {
-      await this.#joinPacks(mirror);
+      await this.#joinPacks(projectId, mirror);
       return readRef(mirror, branch);
     }
     if (problem instanceof GitFailed) {
@@ -201,9 +199,19 @@ export class Mirrors {
   }
 
   /** Fetches without git what is small; see `fetchBranch` for the rest. */
-  async #fetchInto(mirror: string, branch: string, access: GitAccess, signal: AbortSignal | undefined) {
-    if (this.#allowsSmall && (await fetchSmall({ mirror, branch, access, signal }))) return undefined;
-    return await fetchBranch({ ...this.#call, mirror, branch, access, signal });
+  async #fetchInto(
+    projectId: number,
+    small: SmallRepository | undefined,
+    fetch: { mirror: string; branch: string; access: GitAccess; signal: AbortSignal | undefined },
+  ) {
+    const head = await readRef(fetch.mirror, fetch.branch);
+    if (small !== undefined) {
+      const done = await fetchSmall({ ...fetch, held: small, head });
+      if (done?.held) this.#small.set(projectId, done.held);
+      else this.#small.delete(projectId);
+      if (done) return undefined;
+    }
+    return await fetchBranch({ ...this.#call, ...fetch, head });
   }
 
   /** Builds a mirror beside the old one and changes places only when it is whole. */
@@ -219,13 +227,14 @@ export class Mirrors {
     const fresh = `${mirror}.new-${randomBytes(4).toString("hex")}`;
     try {
       await makeMirror(fresh, branch);
-      const problem = await this.#fetchInto(fresh, branch, access, signal);
+      const small = this.#allowsSmall ? SmallRepository.empty(fresh) : undefined;
+      const problem = await this.#fetchInto(projectId, small, { mirror: fresh, branch, access, signal });
+      this.#small.delete(projectId); // it has another name soon
       if (problem instanceof GitFailed) throw later(problem.message, problem);
       if (typeof problem === "object") return problem;
       const old = `${mirror}.old-${randomBytes(4).toString("hex")}`;
       if (await isThere(mirror)) await rename(mirror, old);
       await rename(fresh, mirror);
-      this.#small.delete(projectId);
       await rm(old, { recursive: true, force: true });
     } finally {
       await rm(fresh, { recursive: true, force: true });
@@ -236,11 +245,12 @@ export class Mirrors {
   }
 
   /** Joins small packs into larger ones. Nothing is thrown away, and a failure costs only time. */
-  async #joinPacks(mirror: string): Promise<void> {
+  async #joinPacks(projectId: number, mirror: string): Promise<void> {
     const names = await readdir(join(mirror, "objects", "pack")).catch(() => []);
     if (names.filter((name) => name.endsWith(".pack")).length <= maxPacks) return;
     const call = { gitDir: mirror, args: ["repack", "--quiet", "-d", "--geometric=2"] };
     await runGit(this.git, { ...quick, ...call, timeoutMs: this.#call.deadlineMs }).catch(() => {});
+    this.#small.delete(projectId);
   }
 
   /** A killed process leaves locks and half packs; the mirror is ours alone, so the first fetch takes them away. */

@@ -30,6 +30,7 @@ describe.each(["in process", "with git"] as const)("small repositories are read 
   let server: GitHttpServer;
   let root: string;
   let nextId = 1;
+  const opened: Snapshots[] = [];
 
   beforeAll(async () => {
     root = await mkdtemp(join(tmpdir(), "snapshots-"));
@@ -37,6 +38,7 @@ describe.each(["in process", "with git"] as const)("small repositories are read 
   });
 
   afterAll(async () => {
+    await Promise.all(opened.map((snapshots) => snapshots.close()));
     await server.close();
     await rm(root, { recursive: true, force: true });
   });
@@ -49,6 +51,7 @@ describe.each(["in process", "with git"] as const)("small repositories are read 
     const data: DataFolder = dataFolder(join(root, `data-${id}`));
     const mirrors = new Mirrors({ folder: data.git, git: {}, small });
     const snapshots = await Snapshots.open(data, mirrors);
+    opened.push(snapshots);
     const push = async (files: Record<string, string | FileInTree>) => {
       const commit = commitFiles(access.gitDir, files);
       await mirrors.fetch(project, access);
@@ -113,6 +116,7 @@ describe.each(["in process", "with git"] as const)("small repositories are read 
     const { project, data, mirrors, snapshots, push } = await freshProject();
     const commit = await push(Object.fromEntries(Array.from({ length: 50 }, (_, n) => [`f${n}`, `${n}`])));
     const other = await Snapshots.open(data, mirrors);
+    opened.push(other);
     const [one, two] = await Promise.all([snapshots.ensure(project, commit), other.ensure(project, commit)]);
     expect(one).toBe(two);
     expect(await readdir(join(one, ".."))).toEqual([commit]);
@@ -398,6 +402,7 @@ describe.each(["in process", "with git"] as const)("small repositories are read 
     const again = await Snapshots.open(data, mirrors);
     expect(await again.list()).toMatchObject([{ commit: flushed }]);
     expect(await again.has({ project: project.path, commit: late })).toBe(false);
+    opened.push(again);
     expect(await readFile(join(await again.ensure(project, late), "a"), "utf8")).toBe("not flushed");
   });
 

@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { type DataFolder, snapshotPath } from "#core/data-folder";
 import { ActionNeededError, isSystemError } from "#core/errors";
 import type { PinnedSnapshot } from "#schemas/desired-state";
-import { checkLinks, checkListing, type TreeProblem } from "./check-listing.ts";
+import { checkTree } from "./check-tree.ts";
 import { GitReader } from "./git-reader.ts";
 import { LateFlush } from "./late-flush.ts";
 import type { FetchLargeFiles } from "./lfs/large-files.ts";
@@ -162,8 +162,7 @@ export class Snapshots {
   ): Promise<string> {
     if (await touch(path)) return path;
     const reader = await GitReader.open(this.#mirrors, project.id, commit, signal);
-    refuseIfAny(checkListing(reader.entries));
-    refuseIfAny(checkLinks(reader.entries, reader.linkTargets));
+    checkTree(reader);
 
     const parent = dirname(path);
     await mkdir(parent, { recursive: true });
@@ -235,15 +234,4 @@ async function touch(path: string): Promise<boolean> {
     if (isSystemError(error, "ENOENT") || isSystemError(error, "ENOTDIR")) return false;
     throw error;
   }
-}
-
-function refuseIfAny(problems: TreeProblem[]): void {
-  const first = problems[0];
-  if (first === undefined) return;
-  const more = problems.length > 1 ? ` (and ${problems.length - 1} more like this)` : "";
-  const name = first.path === "" ? "" : `${JSON.stringify(first.path)}: `;
-  throw new ActionNeededError("TREE_REFUSED", `${name}${first.message}${more}`, {
-    where: first.path === "" ? {} : { file: first.path },
-    hint: first.hint,
-  });
 }

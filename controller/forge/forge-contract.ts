@@ -77,6 +77,24 @@ export function forgeContract(stage: () => ForgeStage): void {
     expect(await stage().forge.head(filled ?? project)).toBe(second);
   });
 
+  test("heads of many projects are those that each has by itself; of one that is not there nothing is said", async () => {
+    const projects = await Promise.all(
+      [undefined, { a: "1" }, { a: "1" }].map((files) => freshProject(files)),
+    );
+    const [empty, ...filled] = projects.map(({ project }) => project);
+    const moved = filled.at(-1);
+    if (empty === undefined || moved === undefined) throw new Error("no projects");
+    await stage().push(moved.path, { a: "2" });
+    const gone = { ...moved, id: 999_999_999, path: `${stage().group}/nowhere` };
+    const heads = await stage().forge.heads([...projects.map(({ project }) => project), gone]);
+    expect(heads.has(gone.id)).toBe(false);
+    for (const { project } of projects) {
+      // A host that tells nothing is no fault; a wrong word would be.
+      if (heads.has(project.id)) expect(heads.get(project.id)).toBe(await stage().forge.head(project));
+    }
+    expect((await stage().withBadToken.heads(filled)).size).toBe(0);
+  });
+
   test("a webhook is made once, kept, mended and freed of doubles; hooks of others stay", async () => {
     const { project } = await freshProject({ a: "1" });
     await stage().addHook(project.path, "http://127.0.0.1:9/somebody-else", ["push"]);

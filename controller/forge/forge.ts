@@ -9,6 +9,11 @@ export interface Forge {
   project(path: string): Promise<ForgeProject | undefined>;
   /** Commit id of the default branch's head; `undefined` for an empty repository. */
   head(project: ForgeProject): Promise<string | undefined>;
+  /**
+   * Heads of many projects in a few calls, by project id, `undefined` for an empty repository. Who is missing in the answer is
+   * to be asked for with `head`: the host cannot be asked for many at once, would not tell, or knows no such project.
+   */
+  heads(projects: readonly ForgeProject[]): Promise<ReadonlyMap<number, string | undefined>>;
   /** Makes the project's webhook as wanted: missing made, wrong mended, double removed. */
   ensureHook(project: ForgeProject, hook: WantedHook): Promise<void>;
   /** Sets a commit status under the platform's own account. */

@@ -1,6 +1,7 @@
 import express, { type Express, Router } from "express";
 import helmet from "helmet";
 import { ActionNeededError, messageOf } from "#core/errors";
+import { logSetAside } from "#core/read-or-set-aside";
 import { Callers } from "../auth/caller.ts";
 import { limitBadTokens } from "../auth/limit-bad-tokens.ts";
 import { Memberships } from "../auth/memberships.ts";
@@ -87,6 +88,7 @@ export function apiRoutes(
     runs,
     nudgeUser: deps.nudgeUser,
     ensureSnapshot: deps.ensureSnapshot,
+    onSetAside: logSetAside(logger),
     onNudgeFailed: (user, error) => {
       logger.warn({ user, err: messageOf(error) }, "the runner could not be told; it will look by itself");
     },

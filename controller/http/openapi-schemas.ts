@@ -39,6 +39,7 @@ const phases = [
   "ready",
   "restarting",
   "stopping",
+  "unknown",
   "failed",
   "refused",
 ];

@@ -29,6 +29,14 @@ const query = (name: string, description: string, schema: object = { type: "stri
 const many = { type: "array", items: { type: "string" } };
 const whole = { type: "integer", minimum: 1 };
 
+const idempotencyKey = {
+  name: "Idempotency-Key",
+  in: "header",
+  description:
+    "Of the caller's choice, such as a UUID: the same key with the same request within 24 hours is the same run; with another request it is refused (422).",
+  schema: { type: "string", pattern: "^[\\x21-\\x7e]{1,255}$" },
+};
+
 const answersToAll = {
   "400": problem("The request cannot be read."),
   "401": problem("No token, or one that the Git host does not know."),
@@ -128,6 +136,7 @@ const paths: Record<string, Record<string, Operation>> = {
       responses: { "200": json("Runs.", itemsOf("Run")) },
     }),
     post: operation(runs, "runs", "Runs an operation once.", {
+      parameters: [idempotencyKey],
       requestBody: body({
         type: "object",
         required: ["operation"],
@@ -143,7 +152,7 @@ const paths: Record<string, Record<string, Operation>> = {
       responses: {
         "202": json("Accepted, and on disk.", ref("AcceptedRun")),
         "409": problem("Suspended or refused."),
-        "422": problem("The twin has no such operation."),
+        "422": problem("The twin has no such operation, or the key came with another request."),
       },
     }),
   },
@@ -164,9 +173,11 @@ const paths: Record<string, Record<string, Operation>> = {
       "runs",
       "Does a former run again: the same commit, image and environment.",
       {
+        parameters: [idempotencyKey],
         responses: {
           "202": json("Accepted, and on disk.", ref("AcceptedRun")),
           "409": problem("It never began, or the twin is suspended."),
+          "422": problem("The key came with another request."),
         },
       },
     ),

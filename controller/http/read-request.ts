@@ -58,6 +58,13 @@ export function bodyValue(request: Request, name: string): unknown {
     : undefined;
 }
 
+/** The header `Idempotency-Key`, where there is one. */
+export function idempotencyKey(request: Request): string | undefined {
+  const key = request.get("idempotency-key");
+  if (key === undefined || /^[\x21-\x7e]{1,255}$/.test(key)) return key;
+  throw badRequest("Idempotency-Key must be given once, as 1 to 255 visible ASCII characters without spaces");
+}
+
 export function badRequest(message: string): ActionNeededError {
   return new ActionNeededError("BAD_REQUEST", message, { hint: "see /api/v1/openapi.json" });
 }

@@ -1,4 +1,5 @@
 import { pipeline } from "node:stream/promises";
+import type { Request, Response } from "express";
 import { type DataFolder, runFolder } from "#core/data-folder";
 import { ActionNeededError } from "#core/errors";
 import type { AcceptedRun, Items, RunView, SavedOutputs } from "#schemas/api";
@@ -9,11 +10,11 @@ import type { Rights } from "../auth/rights.ts";
 import type { Forge } from "../forge/forge.ts";
 import type { RunArchive } from "../reading/run-archive.ts";
 import { openOutput } from "../reading/run-outputs.ts";
-import type { RequestBook } from "../requests/request-book.ts";
+import type { Asker, RequestBook } from "../requests/request-book.ts";
 import { saveOutputs } from "../requests/save-outputs.ts";
 import type { ApiRoute } from "./api-route.ts";
 import { noRun } from "./not-there.ts";
-import { bodyField, bodyValue, limitQuery, oneQuery, runIn, twinIn } from "./read-request.ts";
+import { bodyField, bodyValue, idempotencyKey, limitQuery, oneQuery, runIn, twinIn } from "./read-request.ts";
 
 const defaultRunsPerPage = 20;
 const maxRunsPerPage = 200; // each costs three small reads
@@ -52,10 +53,9 @@ export function runRoutes(deps: RunRouteDeps): ApiRoute[] {
       ...operate,
       handle: async (request, response) => {
         const operation = bodyField(request, "operation", /^.{1,100}$/, "the name of an operation");
-        const { username } = callerOf(response).user;
         const parameters = bodyValue(request, "parameters");
         const wish = { ...twinIn(request), operation, ...(parameters === undefined ? {} : { parameters }) };
-        const accepted = await requests.run(wish, username);
+        const accepted = await requests.run(wish, askerOf(request, response));
         response.status(202).location(locationOf(accepted)).json(accepted);
       },
     },
@@ -89,7 +89,7 @@ export function runRoutes(deps: RunRouteDeps): ApiRoute[] {
       path: `${base}/{id}/rerun`,
       ...operate,
       handle: async (request, response) => {
-        const accepted = await requests.rerun(runIn(request), callerOf(response).user.username);
+        const accepted = await requests.rerun(runIn(request), askerOf(request, response));
         response.status(202).location(locationOf(accepted)).json(accepted);
       },
     },
@@ -149,6 +149,10 @@ export function runRoutes(deps: RunRouteDeps): ApiRoute[] {
       },
     },
   ];
+}
+
+function askerOf(request: Request, response: Response): Asker {
+  return { username: callerOf(response).user.username, key: idempotencyKey(request) };
 }
 
 function locationOf(run: AcceptedRun): string {

@@ -50,11 +50,20 @@ export class Deliveries {
 
   /**
    * Reads the journal in `folder`; what has no outcome there waits again. `onUnwritten` hears of outcomes that could
-   * not be journalled: that work is merely done once more after a restart.
+   * not be journalled: that work is merely done once more after a restart. `onUnreadable` hears of lines that are none of ours; their
+   * deliveries are healed by the comparison with the host.
    */
-  static async open(folder: string, onUnwritten: (error: unknown) => void): Promise<Deliveries> {
+  static async open(
+    folder: string,
+    onUnwritten: (error: unknown) => void,
+    onUnreadable: (path: string, lines: number[]) => void = () => undefined,
+  ): Promise<Deliveries> {
     const index = new DeliveryIndex();
-    const log = await AppendLog.open(folder, { replay: (entry) => replay(index, entry.value), keepMs });
+    const log = await AppendLog.open(folder, {
+      replay: (entry) => replay(index, entry.value),
+      keepMs,
+      onUnreadable,
+    });
     return new Deliveries(log, index, onUnwritten);
   }
 
@@ -161,8 +170,23 @@ export class Deliveries {
 
 function replay(index: DeliveryIndex, value: unknown): void {
   const line = value as Partial<{ accepted: Delivery; settled: DeliveryOutcome; ids: string[] }> | null;
-  if (typeof line?.accepted?.id === "string") index.add(line.accepted);
-  else if (line?.settled && Array.isArray(line.ids)) index.settle(line.ids, line.settled);
+  if (isDelivery(line?.accepted)) index.add(line.accepted);
+  else if (typeof line?.settled?.outcome === "string" && Array.isArray(line.ids))
+    index.settle(line.ids, line.settled);
+  else throw new Error("neither a delivery nor an outcome");
+}
+
+function isDelivery(value: Delivery | undefined): value is Delivery {
+  if (typeof value !== "object" || value === null) return false;
+  const { id, projectId, project, outcome, key } = value;
+  const isText = (text: unknown) => text === null || typeof text === "string";
+  return (
+    typeof id === "string" &&
+    typeof projectId === "number" &&
+    typeof outcome === "string" &&
+    isText(project) &&
+    isText(key)
+  );
 }
 
 function toView({

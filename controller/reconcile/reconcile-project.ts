@@ -66,7 +66,7 @@ async function reconcileByRole(
     case "platform":
       return await reconcilePlatform(deps, project, revision);
     case "shared":
-      return reconcileShared(deps, revision);
+      return await reconcileShared(deps, project, revision);
     case "user":
       return await reconcileUser(deps, role.user, project, revision);
   }

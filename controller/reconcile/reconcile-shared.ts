@@ -1,11 +1,19 @@
 import { ActionNeededError } from "#core/errors";
-import type { DesiredState, PinnedSnapshot } from "#schemas/desired-state";
+import type { PinnedSnapshot } from "#schemas/desired-state";
+import { checkTree } from "../assets/check-tree.ts";
 import { GitReader } from "../assets/git-reader.ts";
+import { newestCommit } from "../assets/newest-commit.ts";
+import type { ForgeProject } from "../forge/forge.ts";
+import { pins } from "./pins.ts";
 import type { ReconcileDeps, Reconciled } from "./reconcile-project.ts";
 import { treeRefusal } from "./tree-refusal.ts";
 
 /** A shared repository changed: everybody who declares something of it, or who waits for something of it, is looked at. */
-export function reconcileShared(deps: ReconcileDeps, revision: string | undefined): Reconciled {
+export async function reconcileShared(
+  deps: ReconcileDeps,
+  shared: ForgeProject,
+  revision: string | undefined,
+): Promise<Reconciled> {
   const concerned = deps.tracked.users().filter(({ user }) => {
     const document = deps.desired.get(user);
     if (!document) return true;
@@ -15,6 +23,10 @@ export function reconcileShared(deps: ReconcileDeps, revision: string | undefine
     );
   });
   for (const { project } of concerned) deps.nudgeProject(project.path);
+  const opened = revision === undefined ? undefined : await openShared(deps, shared, revision);
+  if (revision !== undefined && opened instanceof ActionNeededError) {
+    return { revision, outcome: "refused", summary: `${opened.message}; the last good revision is used` };
+  }
   return {
     ...(revision === undefined ? {} : { revision }),
     outcome: "applied",
@@ -22,10 +34,12 @@ export function reconcileShared(deps: ReconcileDeps, revision: string | undefine
   };
 }
 
-/** A shared repository that may not be checked out does not stop its users: the commit they had last counts. */
+/**
+ * A shared repository that may not be checked out does not stop its users: the newest commit that somebody is pinned to
+ * counts.
+ */
 export async function openCommon(
   deps: ReconcileDeps,
-  before: DesiredState | undefined,
 ): Promise<{ pinned: PinnedSnapshot; reader: GitReader } | undefined> {
   const [path] = deps.tracked.shared;
   const project =
@@ -35,14 +49,35 @@ export async function openCommon(
   let commit = await deps.mirrors.head(project);
   commit ??= await deps.mirrors.fetch(project, deps.forge.gitAccess(project));
   if (commit === undefined) return undefined;
-  const reader = await GitReader.open(deps.mirrors, project.id, commit).catch(treeRefusal);
+  const reader = await openShared(deps, project, commit);
   if (!(reader instanceof ActionNeededError)) return { pinned: { project: project.path, commit }, reader };
   deps.logger.warn(
     { project: project.path, revision: commit, err: reader.message },
     "the shared repository is refused",
   );
-  const last = before?.twins.find(({ common }) => common?.project === project.path)?.common;
-  return last && { pinned: last, reader: await GitReader.open(deps.mirrors, project.id, last.commit) };
+  const inUse = deps.desired.all().flatMap(({ twins }) => pins(twins));
+  const pinned = inUse.filter((pin) => pin.project === project.path).map((pin) => pin.commit);
+  const last = await newestCommit(deps.mirrors, project.id, pinned);
+  if (last === undefined) return undefined;
+  return {
+    pinned: { project: project.path, commit: last },
+    reader: await GitReader.open(deps.mirrors, project.id, last),
+  };
+}
+
+/** A shared repository at a commit; or why it may not be checked out. */
+async function openShared(
+  deps: ReconcileDeps,
+  project: ForgeProject,
+  commit: string,
+): Promise<GitReader | ActionNeededError> {
+  try {
+    const reader = await GitReader.open(deps.mirrors, project.id, commit);
+    checkTree(reader);
+    return reader;
+  } catch (error) {
+    return treeRefusal(error);
+  }
 }
 
 function usesShared(assets: readonly { path: string }[]): boolean {

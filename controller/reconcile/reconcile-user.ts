@@ -12,6 +12,7 @@ import type { DesiredDocuments } from "./desired-documents.ts";
 import { pins } from "./pins.ts";
 import type { ReconcileDeps, Reconciled } from "./reconcile-project.ts";
 import { openCommon } from "./reconcile-shared.ts";
+import { repositoryProblems } from "./repository-problems.ts";
 import type { TreeIds } from "./source-key.ts";
 import { treeDiagnostic, treeRefusal } from "./tree-refusal.ts";
 
@@ -33,7 +34,7 @@ export async function reconcileUser(
   const before = deps.desired.get(user);
   const own = await GitReader.open(deps.mirrors, project.id, revision).catch(treeRefusal);
   if (own instanceof ActionNeededError) return await refuseRevision(deps, { user, project, revision }, own);
-  const common = await openCommon(deps, before);
+  const common = await openCommon(deps);
   const read = await own.preload(documentPaths(own), preloadBytes);
   const validated = await validateRepository({
     user,
@@ -65,6 +66,7 @@ export async function reconcileUser(
   const { document, isNew } = await deps.desired.put({
     ...{ user, project: head.project, revision, ...(limits ? { limits } : {}) },
     ...{ ...desire, twins },
+    ...repositoryProblems(validated.general),
   });
   if (isNew) deps.nudgeUser(user);
   for (const twin of validated.twins) if (hasErrors(twin.diagnostics)) logBroken(deps, user, revision, twin);
@@ -123,6 +125,7 @@ async function refuseRevision(
     ...(before?.limits ? { limits: before.limits } : {}),
     twins: (before?.twins ?? []).map((twin) => ({ ...twin, brokenSince: broken })),
     refused: (before?.refused ?? []).map(({ name }) => ({ name, ...broken })),
+    problems: broken.diagnostics,
   });
   if (isNew) deps.nudgeUser(user);
   const { generation } = document;
@@ -135,7 +138,7 @@ export async function removeUser(
   user: string,
   project: ForgeProject,
 ): Promise<Reconciled> {
-  if (!deps.desired.get(user)) return { outcome: "unchanged", summary: "the repository is empty" };
+  if (!deps.desired.has(user)) return { outcome: "unchanged", summary: "the repository is empty" };
   const { id, path } = project;
   const { document, isNew } = await deps.desired.put({
     user,
@@ -177,9 +180,10 @@ function treeIds(reader: GitReader): TreeIds {
 }
 
 function summary(document: DesiredState, isNew: boolean): Reconciled {
-  const { twins, refused, generation } = document;
+  const { twins, refused, problems = [], generation } = document;
   const broken = twins.filter((twin) => twin.brokenSince).length + refused.length;
-  const text = `${twins.length + refused.length} twins${broken > 0 ? `, ${broken} with a broken spec` : ""}`;
+  const beside = problems.length > 0 ? `, ${problems.length} problems beside the twins` : "";
+  const text = `${twins.length + refused.length} twins${broken > 0 ? `, ${broken} with a broken spec` : ""}${beside}`;
   return {
     ...(document.revision === noRevision ? {} : { revision: document.revision }),
     generation,

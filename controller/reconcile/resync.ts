@@ -16,6 +16,8 @@ export interface ResyncDeps {
   hookFor(project: ForgeProject): WantedHook;
   /** Ask for a project to be reconciled, soon; `head` is what the host has. */
   nudgeProject(path: string, head?: string): void;
+  /** The head of a project that may not be fetched: it is not asked for again until the head is another one. */
+  refused?(path: string): string | undefined;
 }
 
 export interface ResyncResult {
@@ -51,6 +53,9 @@ export async function resync(
 
   const { added } = await tracked.setProjects([...projects, ...gone]);
   const isNew = new Set(added.map(({ path }) => path));
+  const heads = await forge.heads(projects.filter(({ path }) => tracked.role(path).kind !== "untracked"));
+  const headOf = async (project: ForgeProject) =>
+    heads.has(project.id) ? heads.get(project.id) : await forge.head(project);
   const limit = pLimit(parallel);
   let behind = 0;
   let failed = 0;
@@ -61,7 +66,8 @@ export async function resync(
         try {
           if (options.hooks || isNew.has(project.path))
             await forge.ensureHook(project, deps.hookFor(project));
-          const [theirs, ours] = await Promise.all([forge.head(project), deps.mirrors.head(project)]);
+          const [theirs, ours] = await Promise.all([headOf(project), deps.mirrors.head(project)]);
+          if (theirs !== undefined && theirs === deps.refused?.(project.path)) return;
           if (theirs === ours && !isNew.has(project.path)) return;
           behind += 1;
           deps.nudgeProject(project.path, theirs);

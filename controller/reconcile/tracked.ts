@@ -1,6 +1,8 @@
 import { join } from "node:path";
-import { readJson, writeJsonAtomic } from "#core/atomic-file";
+import { writeJsonAtomic } from "#core/atomic-file";
 import type { DataFolder } from "#core/data-folder";
+import { ActionNeededError } from "#core/errors";
+import { type OnSetAside, readOrSetAside } from "#core/read-or-set-aside";
 import type { PlatformSettings } from "#schemas/desired-state";
 import type { PlatformDocument } from "#schemas/twin-spec";
 import type { ForgeProject } from "../forge/forge.ts";
@@ -26,11 +28,10 @@ export class Tracked {
     this.#settingsPath = data.platform;
   }
 
-  static async open(group: string, data: DataFolder): Promise<Tracked> {
+  /** What cannot be understood on disk is set aside: the host is asked for all of it again. */
+  static async open(group: string, data: DataFolder, onSetAside: OnSetAside): Promise<Tracked> {
     const tracked = new Tracked(group, data);
-    const saved = (await readJson(tracked.#path)) as
-      | { platform?: PlatformDocument; projects: ForgeProject[] }
-      | undefined;
+    const saved = await readOrSetAside(tracked.#path, { check: checkSaved, onSetAside });
     tracked.#platform = saved?.platform;
     tracked.#projects = new Map((saved?.projects ?? []).map((project) => [project.path, project]));
     if (tracked.#platform) await tracked.#tellRunner(tracked.#platform);
@@ -122,4 +123,21 @@ export class Tracked {
       projects: this.projects,
     });
   }
+}
+
+interface Saved {
+  platform?: PlatformDocument;
+  projects: ForgeProject[];
+}
+
+function checkSaved(value: unknown, path: string): Saved {
+  const { platform, projects } = (value ?? {}) as { platform?: unknown; projects?: unknown };
+  const isPlatform = platform === undefined || Array.isArray((platform as Partial<PlatformDocument>)?.shared);
+  if (isPlatform && Array.isArray(projects) && projects.every(isProject)) return value as Saved;
+  throw new ActionNeededError("DOCUMENT_INVALID", `${path} is no list of projects`);
+}
+
+function isProject(value: unknown): boolean {
+  const { id, path } = (value ?? {}) as Partial<ForgeProject>;
+  return typeof id === "number" && typeof path === "string";
 }

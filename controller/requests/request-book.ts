@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { writeJsonAtomic } from "#core/atomic-file";
 import type { DataFolder } from "#core/data-folder";
 import { ActionNeededError } from "#core/errors";
+import type { OnSetAside } from "#core/read-or-set-aside";
 import { newRunId, runIdAt } from "#core/run-id";
 import { SerialByKey } from "#core/serial-by-key";
 import type { AcceptedRun, RunDetails } from "#schemas/api";
@@ -9,8 +10,10 @@ import type { DesiredState, DesiredTwin, PinnedSnapshot, RunRequest } from "#sch
 import { checkGivenParameters } from "#schemas/parameters";
 import { isAskedFor } from "#schemas/run";
 import { didYouMean } from "#schemas/suggest";
+import type { Parameters } from "#schemas/twin-spec";
 import type { RunArchive } from "../reading/run-archive.ts";
 import { listFolder, type StoredDocuments } from "../reading/stored-documents.ts";
+import { IdempotencyKeys, type KeyedWish } from "./idempotency-keys.ts";
 import { limitProblem } from "./limit-problem.ts";
 
 /** Accepted and not begun, for one user; who asks for more is told to wait (429). */
@@ -29,76 +32,53 @@ export interface RequestBookDeps {
   ensureSnapshot?: (pinned: PinnedSnapshot) => Promise<void>;
   /** Called when a nudge failed: the request is on disk, and the runner's own timer finds it. */
   onNudgeFailed: (user: string, error: unknown) => void;
+  onSetAside: OnSetAside;
+}
+
+/** Who asks, and with which idempotency key, if any: the same key with the same wish is the same run. */
+export interface Asker {
+  username: string;
+  key?: string | undefined;
 }
 
 /** Wishes to run something or to end it. Each is on disk before it is acknowledged, so a crash loses none. */
 export class RequestBook {
   readonly #deps: RequestBookDeps;
   readonly #serial = new SerialByKey();
+  readonly #keys: IdempotencyKeys;
 
   constructor(deps: RequestBookDeps) {
     this.#deps = deps;
+    this.#keys = new IdempotencyKeys(deps.data, deps.onSetAside);
   }
 
   /**
    * `parameters`: for this run alone, over those of dt.yaml. Errors: `TWIN_NOT_FOUND`, `TWIN_REFUSED`, `TWIN_SUSPENDED`,
-   * `OPERATION_UNKNOWN`, `REQUESTS_TOO_MANY`, `TWIN_KEPT_UP`, those of `checkGivenParameters`.
+   * `OPERATION_UNKNOWN`, `REQUESTS_TOO_MANY`, `LIMIT_REACHED`, `TWIN_KEPT_UP`, `IDEMPOTENCY_KEY_REUSED`, those of
+   * `checkGivenParameters`.
    */
   async run(
     wish: { user: string; twin: string; operation: string; parameters?: unknown },
-    requestedBy: string,
+    asker: Asker,
   ): Promise<AcceptedRun> {
-    const twin = runnableTwin(await this.#deps.documents.desired(wish.user), wish);
-    const known = Object.keys(twin.spec.lifecycle);
-    if (!known.includes(wish.operation)) {
-      const near = didYouMean(wish.operation, known);
-      const list = known.length === 0 ? "it has none" : `it has ${known.join(", ")}`;
-      throw new ActionNeededError(
-        "OPERATION_UNKNOWN",
-        `${wish.user}/${wish.twin} has no operation "${wish.operation}": ${list}`,
-        {
-          hint:
-            near ?? "operations are the scripts in the twin's lifecycle/ folder or spec.lifecycle in dt.yaml",
-        },
-      );
-    }
-    await this.#checkLimits(wish);
     const { parameters: given, ...rest } = wish;
-    if (given === undefined) return await this.#accept({ ...rest, requestedBy });
-    const parameters = checkGivenParameters(given, twin.spec.parameters);
-    if (wish.operation === "execute" && twin.state === "running") {
-      throw new ActionNeededError(
-        "TWIN_KEPT_UP",
-        `${wish.user}/${wish.twin} is kept running with the parameters of its dt.yaml`,
-        { hint: "change them there and push, or stop the twin first" },
-      );
-    }
-    return await this.#accept({ ...rest, requestedBy, parameters });
+    const requestedBy = asker.username;
+    const asks = given === undefined ? rest.operation : `${rest.operation} with ${JSON.stringify(given)}`;
+    return await this.#once({ ...rest, requestedBy, asks }, asker.key, async () => {
+      const twin = await this.#checkOperation(rest);
+      const parameters = given === undefined ? {} : { parameters: givenParameters(twin, wish) };
+      await this.#checkLimits(rest);
+      return { ...rest, requestedBy, ...parameters };
+    });
   }
 
   /** Errors: those of `run`, `RUN_NOT_FOUND`, `RUN_NOT_REPEATABLE`. */
-  async rerun(wish: { user: string; twin: string; id: string }, requestedBy: string): Promise<AcceptedRun> {
+  async rerun(wish: { user: string; twin: string; id: string }, asker: Asker): Promise<AcceptedRun> {
     const { user, twin, id } = wish;
-    const former = await this.#find(wish);
-    runnableTwin(await this.#deps.documents.desired(user), wish);
-    if (!former.manifest) {
-      throw new ActionNeededError(
-        "RUN_NOT_REPEATABLE",
-        `run ${id} never began, so there is nothing to repeat`,
-        {
-          hint: `run the operation itself: dtaas twin run ${user}/${twin} ${former.operation ?? "<operation>"}`,
-        },
-      );
-    }
-    await this.#checkLimits({ user, twin, operation: former.manifest.operation });
-    const { own, common } = former.manifest;
-    for (const pinned of common ? [own, common] : [own]) await this.#ensureSnapshot(pinned, id);
-    return await this.#accept({
-      user,
-      twin,
-      operation: former.manifest.operation,
-      requestedBy,
-      rerunOf: id,
+    const requestedBy = asker.username;
+    return await this.#once({ user, twin, requestedBy, asks: `rerun of ${id}` }, asker.key, async () => {
+      const operation = await this.#repeatable(wish);
+      return { user, twin, operation, requestedBy, rerunOf: id };
     });
   }
 
@@ -113,16 +93,18 @@ export class RequestBook {
     atMs: number;
   }): Promise<{ id: string } | { skipped: string }> {
     const { user, twin, operation, atMs } = wish;
-    const id = runIdAt(atMs, user, twin, operation);
-    if (await this.#deps.runs.get(user, twin, id)) return { id };
+    const runId = runIdAt(atMs, user, twin, operation);
+    if (await this.#deps.runs.get(user, twin, runId)) return { id: runId };
+    const keyed = { user, twin, requestedBy: user, asks: operation };
     try {
-      runnableTwin(await this.#deps.documents.desired(user), wish);
-      const open = await this.#openRun(wish);
-      await this.#checkLimits(wish);
-      if (open !== undefined) return { skipped: `run ${open} of it has not ended` };
-      const scheduledFor = new Date(atMs).toISOString();
-      await this.#accept({ user, twin, operation, requestedBy: user, scheduledFor }, id);
-      return { id };
+      const prepare = async () => {
+        runnableTwin(await this.#deps.documents.desired(user), wish);
+        const open = await this.#openRun(wish);
+        if (open !== undefined) throw new ActionNeededError("RUN_OPEN", `run ${open} of it has not ended`);
+        await this.#checkLimits(wish);
+        return { user, twin, operation, requestedBy: user, scheduledFor: new Date(atMs).toISOString() };
+      };
+      return { id: (await this.#once(keyed, undefined, prepare, runId)).id };
     } catch (error) {
       if (error instanceof ActionNeededError) return { skipped: error.message };
       throw error;
@@ -175,6 +157,45 @@ export class RequestBook {
     return undefined;
   }
 
+  /** The twin, where it has this operation. */
+  async #checkOperation(wish: { user: string; twin: string; operation: string }): Promise<DesiredTwin> {
+    const twin = runnableTwin(await this.#deps.documents.desired(wish.user), wish);
+    const known = Object.keys(twin.spec.lifecycle);
+    if (!known.includes(wish.operation)) {
+      const near = didYouMean(wish.operation, known);
+      const list = known.length === 0 ? "it has none" : `it has ${known.join(", ")}`;
+      throw new ActionNeededError(
+        "OPERATION_UNKNOWN",
+        `${wish.user}/${wish.twin} has no operation "${wish.operation}": ${list}`,
+        {
+          hint:
+            near ?? "operations are the scripts in the twin's lifecycle/ folder or spec.lifecycle in dt.yaml",
+        },
+      );
+    }
+    return twin;
+  }
+
+  /** The operation of a former run that can be done again. */
+  async #repeatable(wish: { user: string; twin: string; id: string }): Promise<string> {
+    const { user, twin, id } = wish;
+    const former = await this.#find(wish);
+    runnableTwin(await this.#deps.documents.desired(user), wish);
+    if (!former.manifest) {
+      throw new ActionNeededError(
+        "RUN_NOT_REPEATABLE",
+        `run ${id} never began, so there is nothing to repeat`,
+        {
+          hint: `run the operation itself: dtaas twin run ${user}/${twin} ${former.operation ?? "<operation>"}`,
+        },
+      );
+    }
+    const { own, common, operation } = former.manifest;
+    await this.#checkLimits({ user, twin, operation });
+    for (const pinned of common ? [own, common] : [own]) await this.#ensureSnapshot(pinned, id);
+    return operation;
+  }
+
   /** Asking twice is asking once. Errors: `RUN_NOT_FOUND`, `RUN_ENDED`, `RUN_KEPT_UP`. */
   async cancel(wish: { user: string; twin: string; id: string }, requestedBy: string): Promise<RunDetails> {
     const { user, twin, id } = wish;
@@ -209,32 +230,57 @@ export class RequestBook {
     });
   }
 
-  async #accept(
-    wish: Omit<RunRequest, "version" | "runId" | "requestedAt">,
-    runId = newRunId(Date.now()),
+  /** Puts a wish on disk, once for each key. `prepare` says what is asked for, or throws why it cannot be had. */
+  async #once(
+    keyed: KeyedWish,
+    key: string | undefined,
+    prepare: () => Promise<Omit<RunRequest, "version" | "runId" | "requestedAt">>,
+    fixedId?: string,
   ): Promise<AcceptedRun> {
-    const folder = join(this.#deps.data.requests, wish.user);
-    await this.#serial.run(wish.user, async () => {
+    const { user, twin } = keyed;
+    const folder = join(this.#deps.data.requests, user);
+    const accepted = await this.#serial.run(user, async () => {
+      const known = key === undefined ? undefined : await this.#keys.find(keyed, key);
+      if (known && (await this.#deps.runs.get(user, twin, known.runId))) return known;
+      const wish = await prepare();
       // The runner takes away what has ended; what is here waits or runs.
       const waiting = (await listFolder(folder)).filter((name) => name.endsWith(".json")).length;
       if (waiting >= maxWaitingRequests) {
         throw new ActionNeededError(
           "REQUESTS_TOO_MANY",
-          `${wish.user} has ${waiting} runs waiting; no more than ${maxWaitingRequests} are accepted`,
+          `${user} has ${waiting} runs waiting; no more than ${maxWaitingRequests} are accepted`,
           { hint: "wait for some to end, or cancel some" },
         );
       }
+      // A key that is kept without a request: a crash came between the two.
+      const runId = fixedId ?? known?.runId ?? newRunId(Date.now());
+      const { operation } = wish;
+      if (key !== undefined && !known) await this.#keys.keep(keyed, key, { runId, operation });
       const request: RunRequest = { version: 1, runId, requestedAt: new Date().toISOString(), ...wish };
       await writeJsonAtomic(join(folder, `${runId}.json`), request);
+      return { runId, operation };
     });
-    this.#nudge(wish.user);
-    return { id: runId, user: wish.user, twin: wish.twin, operation: wish.operation };
+    this.#nudge(user);
+    return { id: accepted.runId, user, twin, operation: accepted.operation };
   }
 
   /** Not waited for: the request is on disk, and a queue that is away for a while must not delay the answer. */
   #nudge(user: string): void {
     this.#deps.nudgeUser(user).catch((error: unknown) => this.#deps.onNudgeFailed(user, error));
   }
+}
+
+function givenParameters(
+  twin: DesiredTwin,
+  wish: { user: string; operation: string; parameters?: unknown },
+): Parameters {
+  const parameters = checkGivenParameters(wish.parameters, twin.spec.parameters);
+  if (wish.operation !== "execute" || twin.state !== "running") return parameters;
+  throw new ActionNeededError(
+    "TWIN_KEPT_UP",
+    `${wish.user}/${twin.name} is kept running with the parameters of its dt.yaml`,
+    { hint: "change them there and push, or stop the twin first" },
+  );
 }
 
 function runnableTwin(desired: DesiredState | undefined, wish: { user: string; twin: string }): DesiredTwin {

@@ -1,4 +1,4 @@
-import { mkdtemp } from "node:fs/promises";
+import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -46,7 +46,7 @@ async function host(shown: CommitStatus[] = []) {
     listStatuses: () => shown,
   } as unknown as Forge;
   const data = dataFolder(await mkdtemp(join(tmpdir(), "report-")));
-  return { deps: { data, forge, publicUrl: "http://dtaas" }, sent };
+  return { deps: { data, forge, publicUrl: "http://dtaas", onSetAside: () => undefined }, sent };
 }
 
 test("each phase becomes the status that a reviewer expects", () => {
@@ -134,4 +134,37 @@ test("after a crash, what the host still shows as running is brought to its end"
     ["dtaas/tank", "success"],
     ["dtaas/removed", "canceled"],
   ]);
+});
+
+test("what is wrong beside the twins is a status of the repository as a whole", async () => {
+  const problem = {
+    code: "invalid-twin-name",
+    severity: "error" as const,
+    file: "digital_twins/3-tanks",
+    line: 1,
+    column: 1,
+    message: "the folder `3-tanks` cannot be a twin",
+  };
+  const { deps, sent } = await host();
+  await reportStatuses(deps, project, desired(first, [], { problems: [problem, problem] }), undefined);
+  expect(sent).toMatchObject([
+    {
+      commit: first,
+      name: "dtaas",
+      state: "failed",
+      description: "digital_twins/3-tanks:1:1: the folder `3-tanks` cannot be a twin (and 1 more)",
+    },
+  ]);
+});
+
+test("a list of what was reported that cannot be understood is set aside, and all is said again", async () => {
+  const { deps, sent } = await host();
+  const aside: string[] = [];
+  const path = join(deps.data.reported, "user1.json");
+  await reportStatuses(deps, project, desired(first), observed("live"));
+  await writeFile(path, '{"commit":7}');
+  const telling = { ...deps, onSetAside: (found: { path: string }) => void aside.push(found.path) };
+  await reportStatuses(telling, project, desired(first), observed("live"));
+  expect(aside).toEqual([path]);
+  expect(sent.map(({ state }) => state)).toEqual(["success", "success"]);
 });

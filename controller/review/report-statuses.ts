@@ -1,10 +1,12 @@
 import { join } from "node:path";
-import { readJson, writeJsonAtomic } from "#core/atomic-file";
+import { writeJsonAtomic } from "#core/atomic-file";
 import type { DataFolder } from "#core/data-folder";
+import { ActionNeededError } from "#core/errors";
+import { type OnSetAside, readOrSetAside } from "#core/read-or-set-aside";
 import type { DesiredState } from "#schemas/desired-state";
 import type { ObservedState } from "#schemas/observed-state";
 import type { CommitStatus, Forge, ForgeProject } from "../forge/forge.ts";
-import { statusesOf, type TwinStatus } from "./status-of.ts";
+import { repositoryStatus, statusesOf, type TwinStatus } from "./status-of.ts";
 
 /** What was told about one commit. */
 interface Reported {
@@ -16,6 +18,7 @@ export interface ReportDeps {
   data: DataFolder;
   forge: Forge;
   publicUrl: string;
+  onSetAside: OnSetAside;
 }
 
 /**
@@ -31,7 +34,7 @@ export async function reportStatuses(
   options: { verify?: boolean } = {},
 ): Promise<void> {
   const path = join(deps.data.reported, `${desired.user}.json`);
-  const before = (await readJson(path)) as Reported | undefined;
+  const before = await readOrSetAside(path, { check: checkReported, onSetAside: deps.onSetAside });
   const ref = project.defaultBranch ?? "main";
   const send = (commit: string, status: TwinStatus) =>
     deps.forge.setStatus(project, { commit, ref, ...status });
@@ -61,8 +64,16 @@ export async function reportStatuses(
   }
 }
 
+/** Lost, it costs a few statuses that are said twice. */
+function checkReported(value: unknown, path: string): Reported {
+  const { commit, statuses } = (value ?? {}) as Partial<Reported>;
+  const areStatuses = Array.isArray(statuses) && statuses.every((status) => typeof status?.name === "string");
+  if (typeof commit === "string" && areStatuses) return value as Reported;
+  throw new ActionNeededError("DOCUMENT_INVALID", `${path} is no list of statuses`);
+}
+
 function isOurs(status: CommitStatus): boolean {
-  return status.name.startsWith("dtaas/");
+  return status.name === repositoryStatus || status.name.startsWith(`${repositoryStatus}/`);
 }
 
 function isOpen(status: Pick<TwinStatus, "state">): boolean {

@@ -14,6 +14,7 @@ const stateOfPhase: Record<Phase, CommitStatus["state"]> = {
   starting: "running",
   restarting: "running",
   stopping: "running",
+  unknown: "running",
   live: "success",
   completed: "success",
   ready: "success",
@@ -23,7 +24,10 @@ const stateOfPhase: Record<Phase, CommitStatus["state"]> = {
 
 export type TwinStatus = Pick<CommitStatus, "name" | "state" | "description" | "targetUrl">;
 
-/** The commit status of each twin at the user's head revision. Pure. */
+/** Name of the status that tells what is wrong with a revision and belongs to no twin. */
+export const repositoryStatus = "dtaas";
+
+/** The commit status of each twin at the user's head revision, and of the repository where something beside them is wrong. Pure. */
 export function statusesOf(
   desired: DesiredState,
   observed: ObservedState | undefined,
@@ -38,6 +42,10 @@ export function statusesOf(
     description: shorten(firstProblem(twin.diagnostics)),
     targetUrl: page(twin.name),
   }));
+  if (desired.problems?.length) {
+    const description = shorten(firstProblem(desired.problems));
+    statuses.push({ name: repositoryStatus, state: "failed", description });
+  }
   for (const twin of desired.twins) {
     const name = `dtaas/${twin.name}`;
     const seen = observed?.twins.find((candidate) => candidate.name === twin.name);

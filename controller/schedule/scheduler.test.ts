@@ -53,6 +53,7 @@ function start(writing?: ScheduleMemory): void {
     runs,
     nudgeUser: async () => undefined,
     onNudgeFailed: () => undefined,
+    onSetAside: () => undefined,
   });
   scheduler = new Scheduler({
     desired: { all: () => [document()], get: document },

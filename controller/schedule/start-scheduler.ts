@@ -1,6 +1,7 @@
 import type { DataFolder } from "#core/data-folder";
 import { messageOf } from "#core/errors";
 import type { Logger } from "#core/logger";
+import { logSetAside } from "#core/read-or-set-aside";
 import { runArchive } from "../reading/run-archive.ts";
 import type { StoredDocuments } from "../reading/stored-documents.ts";
 import { RequestBook } from "../requests/request-book.ts";
@@ -23,6 +24,7 @@ export function startScheduler(parts: {
     data,
     documents,
     runs,
+    onSetAside: logSetAside(logger),
     nudgeUser: async (user) => parts.nudgeUser(user),
     onNudgeFailed: (user, error) =>
       logger.warn({ user, err: messageOf(error) }, "the runner could not be told; it will look by itself"),

@@ -1,10 +1,10 @@
 import { spawn } from "node:child_process";
-import { mkdir, open, readFile, rm } from "node:fs/promises";
+import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { readJson, writeJsonAtomic } from "#core/atomic-file";
 import { ActionNeededError } from "#core/errors";
-import { identifyProcess, isAlive, toProcessIdentity } from "#core/process-identity";
+import { identifyProcess, isAlive, type ProcessIdentity, toProcessIdentity } from "#core/process-identity";
 import { endProcess } from "../processes/end-process.ts";
 import { findCommand, systemPath } from "../processes/find-command.ts";
 import { runCommand } from "../processes/run-command.ts";
@@ -12,11 +12,16 @@ import type { EngineAddress } from "./engine-address.ts";
 import { pingEngine, runningContainers } from "./ping-engine.ts";
 
 const startDeadlineMs = 60_000; // a first start makes its network and storage
+const adoptedPollMs = 1_000;
 const stopGraceMs = 30_000; // it stops what runs in it first
 
 /** An engine that we brought up and that goes when we go. */
 export interface StartedEngine {
   how: "systemd" | "own process";
+  /** Resolves with one sentence once it has ended, whoever ended it. Never under systemd, which starts it again itself. */
+  exited: Promise<string>;
+  /** Another one in place of one that has ended; throws as the first start does. */
+  startAgain(): Promise<StartedEngine>;
   /** Stops it, unless containers of somebody run in it: their names are returned and it stays up. */
   stop(): Promise<{ keptFor: string[] }>;
 }
@@ -38,10 +43,8 @@ export async function startDockerd(options: DockerdOptions): Promise<StartedEngi
 }
 
 /** The engine that answers now, when it is one that a former start in this folder left behind; else `undefined`. */
-export async function adoptDockerd(
-  address: EngineAddress,
-  folder: string,
-): Promise<StartedEngine | undefined> {
+export async function adoptDockerd(options: DockerdOptions): Promise<StartedEngine | undefined> {
+  const { folder } = options;
   const memory = memoryPath(folder);
   const value = await readJson(memory).catch(() => undefined);
   const { server, owner } = (value ?? {}) as { server?: unknown; owner?: unknown };
@@ -50,7 +53,7 @@ export async function adoptDockerd(
   if (serverIdentity === undefined || !isAlive(serverIdentity)) return undefined;
   if (ownerIdentity !== undefined && isAlive(ownerIdentity)) return undefined; // somebody else's to stop
   await remember(folder, serverIdentity.pid);
-  return controlProcess(address, folder, serverIdentity.pid);
+  return controlProcess(options, serverIdentity.pid, ended(serverIdentity));
 }
 
 async function startService(address: EngineAddress): Promise<StartedEngine> {
@@ -64,6 +67,8 @@ async function startService(address: EngineAddress): Promise<StartedEngine> {
   if (!up) throw notStarted(started.lines, "journalctl -u docker.service");
   return {
     how: "systemd",
+    exited: new Promise(() => undefined),
+    startAgain: () => startService(address),
     stop: async () => {
       const keptFor = await runningContainers(address).catch(() => []);
       if (keptFor.length === 0) await systemctl("stop");
@@ -80,35 +85,41 @@ async function startProcess(options: DockerdOptions): Promise<StartedEngine> {
   const pidFile = join(folder, "dockerd.pid");
   await rm(pidFile, { force: true }); // dockerd takes any process with that number for itself
   const logPath = join(folder, "dockerd.log");
+  await rename(logPath, `${logPath}.1`).catch(() => undefined); // why the last one died
   const log = await open(logPath, "w", 0o600);
   const child = spawn(dockerd, ["--pidfile", pidFile, "--host", address.text], {
     detached: true,
     stdio: ["ignore", log.fd, log.fd],
     env: options.environment,
   });
-  let ended = false;
-  child.once("error", () => {
-    ended = true;
-  });
-  child.once("exit", () => {
-    ended = true;
+  let hasEnded = false;
+  const exited = new Promise<string>((resolve) => {
+    const end = (how: string) => {
+      hasEnded = true;
+      resolve(how);
+    };
+    child.once("error", (error) => end(`dockerd could not be started: ${error.message}`));
+    child.once("exit", (code, signal) => end(`dockerd ended with ${signal ?? `exit code ${code}`}`));
   });
   child.unref();
   await log.close(); // after the listeners: one that ends at once must not be waited for
-  const up = await answers(address, () => !ended);
+  const up = await answers(address, () => !hasEnded);
   if (!up || child.pid === undefined) {
     child.kill();
     const text = await readFile(logPath, "utf8").catch(() => "");
     throw notStarted(text.trimEnd().split("\n"), `less ${logPath}`);
   }
   await remember(folder, child.pid);
-  return controlProcess(address, folder, child.pid);
+  return controlProcess(options, child.pid, exited);
 }
 
-function controlProcess(address: EngineAddress, folder: string, pid: number): StartedEngine {
+function controlProcess(options: DockerdOptions, pid: number, exited: Promise<string>): StartedEngine {
+  const { address, folder } = options;
   const identity = identifyProcess(pid);
   return {
     how: "own process",
+    exited,
+    startAgain: () => startProcess(options),
     stop: async () => {
       const keptFor = await runningContainers(address).catch(() => []);
       if (keptFor.length > 0) return { keptFor };
@@ -117,6 +128,12 @@ function controlProcess(address: EngineAddress, folder: string, pid: number): St
       return { keptFor };
     },
   };
+}
+
+/** Of a process that is not our child, so that nobody tells us. */
+async function ended(server: ProcessIdentity): Promise<string> {
+  while (isAlive(server)) await delay(adoptedPollMs, undefined, { ref: false });
+  return "dockerd ended";
 }
 
 async function answers(address: EngineAddress, goesOn: () => boolean): Promise<boolean> {
@@ -143,7 +160,11 @@ function notStarted(lines: string[], look: string): ActionNeededError {
     .filter((line) => /level=(error|fatal)|failed|error|not installed/i.test(line))
     .slice(-3);
   const words = (telling.length > 0 ? telling : lines.slice(-3)).join("; ").slice(0, 600);
-  return new ActionNeededError("ENGINE_NOT_STARTED", `the Docker engine did not start: ${words}`, {
-    hint: look,
-  });
+  return new ActionNeededError(
+    "ENGINE_NOT_STARTED",
+    `the Docker engine did not start: ${words || "it said nothing"}`,
+    {
+      hint: look,
+    },
+  );
 }

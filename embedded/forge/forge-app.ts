@@ -7,6 +7,7 @@ import { compareRoutes } from "./compare/compare-routes.ts";
 import { deployTokenRoutes } from "./deploy-tokens/deploy-token-routes.ts";
 import type { ForgeContext } from "./forge-context.ts";
 import { gitHttp } from "./git-http/git-http-routes.ts";
+import { graphQlRoutes } from "./graphql/graphql-routes.ts";
 import { groupRoutes } from "./groups/group-routes.ts";
 import { hookRoutes } from "./hooks/hook-routes.ts";
 import { answerErrors } from "./http/answer-errors.ts";
@@ -44,6 +45,7 @@ export function forgeApp(context: ForgeContext): Express {
   app.use(plainJson);
   app.use(gitHttp(context));
   app.use("/api/v4", api(context));
+  app.use("/api/graphql", graphQlRoutes(context));
   app.use((_request, _response) => {
     throw new ApiError(404, { error: "404 Not Found" });
   });

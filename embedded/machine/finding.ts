@@ -1,18 +1,28 @@
 /** What a look at one thing the platform needs has found. */
-export type Finding = FoundGood | FoundMissing;
+export type Finding = FoundGood | FoundDoubtful | FoundMissing;
 
-export interface FoundGood {
+interface Found {
   name: string;
-  state: "ok";
-  /** One line: what is there. */
+  /** One line: what is there, or what is missing. */
   detail: string;
+  /** One line: what follows from it for the platform and its twins. */
+  means?: string;
 }
 
-export interface FoundMissing {
-  name: string;
+export interface FoundGood extends Found {
+  state: "ok";
+}
+
+/** The platform starts all the same, with less than it could have. */
+export interface FoundDoubtful extends Found {
+  state: "doubtful";
+  /** The command that mends it, for a person to type. */
+  command: string;
+}
+
+/** The platform cannot start, or not do its work. */
+export interface FoundMissing extends Found {
   state: "missing";
-  /** One line: what is missing. */
-  detail: string;
   /** The command that mends it, for a person to type. */
   command: string;
   /** Absent where only a person can mend it. */

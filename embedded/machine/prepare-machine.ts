@@ -9,6 +9,8 @@ import { commandEnvironment, type Machine, machineEngine } from "./machine.ts";
 
 export interface PreparedMachine {
   findings: Finding[];
+  /** The engine that preparing has started, or taken over from a start that was ended by force; else `undefined`. */
+  engine: StartedEngine | undefined;
   /** Stops what preparing has started. Containers of others keep the engine up; they are named. */
   stop(): Promise<{ engineKeptFor: string[] }>;
 }
@@ -48,7 +50,12 @@ export async function prepareMachine(
   talk: PreparingTalk,
   needs: MachineNeeds = "everything",
 ): Promise<PreparedMachine> {
-  let engine = await adoptDockerd(machineEngine(machine), machine.engineFolder);
+  let engine = await adoptDockerd({
+    address: machineEngine(machine),
+    folder: machine.engineFolder,
+    hasSystemd: machine.hasSystemd,
+    environment: commandEnvironment(machine),
+  });
   const onStarted = (started: StartedEngine): void => {
     engine = started;
   };
@@ -71,7 +78,7 @@ export async function prepareMachine(
     }
     const after = missing.length === 0 ? findings : await inspectMachine(machine, undefined, needs);
     refuseWhatNeedsAPerson(after.filter((finding) => finding.state === "missing").map(withoutRemedy));
-    return { findings: after, stop };
+    return { findings: after, engine, stop };
   } catch (error) {
     await stop();
     throw error;

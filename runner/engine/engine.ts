@@ -71,8 +71,8 @@ export interface Container {
 }
 
 export interface EngineEvent {
-  kind: "started" | "exited" | "removed" | "changed" | "reconnected";
-  /** Absent for `reconnected`: events may have been missed, look at everything. */
+  kind: "started" | "exited" | "removed" | "changed" | "disconnected" | "reconnected";
+  /** Absent for `disconnected` and `reconnected`: events may have been missed, look at everything. */
   container?: { id: string; labels: ContainerLabels };
 }
 
@@ -85,9 +85,15 @@ export interface Containers {
   stop(id: string, graceMs: number): Promise<void>;
   /** Ends and removes it. */
   remove(id: string): Promise<void>;
-  /** Every container of this installation; of one user only when given. */
+  /**
+   * Every container of this installation; of one user only when given. What has been seen of a container may be told
+   * again while `events` is followed and has told of no change of it.
+   */
   list(user?: string): Promise<Container[]>;
-  /** From now on. After a lost connection it goes on by itself and says `reconnected`. Ends with the signal. */
+  /**
+   * From now on. A lost connection is said as `disconnected`, where there is one; it goes on by itself and says
+   * `reconnected`. Ends with the signal.
+   */
   events(signal: AbortSignal): AsyncIterable<EngineEvent>;
   /** All lines so far (after `since`, exclusive), then, with `follow`, new ones until the container ends. */
   logs(id: string, options: { since?: string; follow: boolean; signal: AbortSignal }): AsyncIterable<LogLine>;

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { messageOf } from "#core/errors";
 import type { Logger } from "#core/logger";
-import type { Engine } from "../engine/engine.ts";
+import type { Engine, EngineEvent } from "../engine/engine.ts";
 
 const retryMs = 1_000;
 
@@ -10,12 +10,13 @@ export async function watchEngine(
   engine: Engine,
   signal: AbortSignal,
   logger: Logger,
-  see: { onUser: (user: string) => void; onEverybody: () => void },
+  see: { onEvent: (event: Required<EngineEvent>) => void; onEverybody: () => void },
 ): Promise<void> {
   while (!signal.aborted) {
     try {
       for await (const event of engine.containers.events(signal)) {
-        if (event.container) see.onUser(event.container.labels.user);
+        const { kind, container } = event;
+        if (container) see.onEvent({ kind, container });
         else see.onEverybody();
       }
     } catch (error) {

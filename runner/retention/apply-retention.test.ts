@@ -26,7 +26,7 @@ let deps: RetentionDeps;
 beforeEach(async () => {
   data = dataFolder(await mkdtemp(join(tmpdir(), "retention-")));
   memory = emptyMemory;
-  deps = { data, runs: new RunStore(data), memory: { get: async () => memory } };
+  deps = { data, runs: new RunStore(data, () => undefined), memory: { get: async () => memory } };
 });
 afterEach(async () => await rm(data.root, { recursive: true, force: true }));
 
@@ -105,10 +105,10 @@ test("what a crash left half deleted is no user's, and goes with the next look",
   await writeRun(200);
   await writeRun(1);
   await applyRetention(deps, "user1", times, nowMs); // moved away, not deleted: as after a crash
-  expect(await readdir(join(data.runs, ".trash"))).toHaveLength(1);
+  expect(await readdir(join(data.runs, ".trash", "user1"))).toHaveLength(1);
   expect(await usersWithRuns(data)).toEqual(["user1"]);
-  await emptyTrash(data);
-  expect(await readdir(data.runs)).toEqual(["user1"]);
+  await emptyTrash(data, "user1");
+  expect(await readdir(join(data.runs, ".trash"))).toEqual([]);
 });
 
 test("logs of old builds go, what is remembered of failed ones stays", async () => {

@@ -43,16 +43,16 @@ export async function applyRetention(
     const runs = await Promise.all(ids.map((runId) => keptRun(deps, { user, twin, runId }, memory.open)));
     const lastGood = memory.lastGood?.source.sourceKey;
     const plan = planRetention(runs, times, { nowMs, lastGood, wanted });
-    for (const id of plan.runs) await discard(data, runFolder(data, user, twin, id));
+    for (const id of plan.runs) await discard(trashOf(data, user), runFolder(data, user, twin, id));
     for (const id of plan.logs) if (await dropLog(runFolder(data, user, twin, id))) done.logs += 1;
     done.runs += plan.runs.length;
   }
   return done;
 }
 
-/** Deletes for good what was moved away, by this process or by one that crashed. */
-export async function emptyTrash(data: DataFolder): Promise<void> {
-  await rm(trashOf(data), { recursive: true, force: true });
+/** Deletes for good what was moved away of this user's, by this process or by one that crashed. */
+export async function emptyTrash(data: DataFolder, user: string): Promise<void> {
+  await rm(trashOf(data, user), { recursive: true, force: true });
 }
 
 /** Removes the logs of image builds that were written last before `beforeMs`. */
@@ -85,15 +85,14 @@ function madeAtMs(id: string): number {
   return Number.parseInt(id.slice(1, 10), 36);
 }
 
-async function discard(data: DataFolder, folder: string): Promise<void> {
-  const trash = trashOf(data);
+async function discard(trash: string, folder: string): Promise<void> {
   await mkdir(trash, { recursive: true });
   await rename(folder, join(trash, randomBytes(8).toString("hex")));
   await syncFolder(trash);
 }
 
-function trashOf(data: DataFolder): string {
-  return join(data.runs, ".trash"); // no user is called like that
+function trashOf(data: DataFolder, user: string): string {
+  return join(data.runs, ".trash", user); // no user is called .trash
 }
 
 /** A note takes the place of the log. `false`: it did so before, or there is no log. */

@@ -1,9 +1,9 @@
-import { createWriteStream } from "node:fs";
-import { mkdir, rm } from "node:fs/promises";
+import { type FileHandle, mkdir, open, rm } from "node:fs/promises";
 import { dirname, join, posix } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import tar from "tar-stream";
+import { isSystemError } from "#core/errors";
 import type { Containers } from "../engine/engine.ts";
 
 // What one run may leave behind.
@@ -41,16 +41,20 @@ export async function keepOutputs(
         const path = posix.normalize(posix.join(base, entry.header.name));
         const size = entry.header.size ?? 0;
         const fits = kept.files.length < maxOutputFiles && bytes + size <= maxOutputBytes;
-        if (entry.header.type !== "file" || path.startsWith("..") || posix.isAbsolute(path) || !fits) {
+        if (entry.header.type !== "file" || !isInside(path) || !fits) {
           if (entry.header.type === "file" && !fits) {
             kept.remark = `outputs beyond ${maxOutputFiles} files or ${maxOutputBytes / 1024 ** 2} MiB were left out`;
           }
           entry.resume();
           continue;
         }
-        const file = join(target, path);
-        await mkdir(dirname(file), { recursive: true });
-        await pipeline(entry, createWriteStream(file, { mode: 0o644 }));
+        const file = await openNew(join(target, path));
+        if (file === undefined) {
+          kept.remark = "outputs whose names cannot stand side by side, or are too long, were left out";
+          entry.resume();
+          continue;
+        }
+        await pipeline(entry, file.createWriteStream());
         bytes += size;
         kept.files.push({ path, bytes: size });
       }
@@ -58,4 +62,22 @@ export async function keepOutputs(
     await Promise.all([pipeline(Readable.from(archive as AsyncIterable<Uint8Array>), extract), copying]);
   }
   return kept;
+}
+
+function isInside(path: string): boolean {
+  return path !== "." && path !== ".." && !path.startsWith("../") && !posix.isAbsolute(path);
+}
+
+/** `undefined` where another entry of the archive stands in the way, or the disk has no such names. */
+async function openNew(path: string): Promise<FileHandle | undefined> {
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    return await open(path, "wx", 0o644);
+  } catch (error) {
+    const isInTheWay = ["EEXIST", "ENOTDIR", "EISDIR", "ENAMETOOLONG", "EINVAL"].some((code) =>
+      isSystemError(error, code),
+    );
+    if (isInTheWay) return undefined;
+    throw error;
+  }
 }

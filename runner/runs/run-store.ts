@@ -1,9 +1,10 @@
 import { existsSync } from "node:fs";
 import { chmod, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { readJson, writeFileAtomic, writeJsonAtomic } from "#core/atomic-file";
+import { readJson, writeFileAtomic, writeJsonAtomic, writeJsonUnflushed } from "#core/atomic-file";
 import { type DataFolder, runFolder } from "#core/data-folder";
-import { isSystemError } from "#core/errors";
+import { ActionNeededError, isSystemError } from "#core/errors";
+import { type OnSetAside, readOrSetAside } from "#core/read-or-set-aside";
 import { runIdPattern } from "#core/run-id";
 import type { StopReason } from "#planning/facts";
 import type { RunRequest } from "#schemas/desired-state";
@@ -26,25 +27,31 @@ export interface Ending {
   explanation?: string;
 }
 
-/** The runs on disk: manifest first, outcome last, each written in one step. */
+/**
+ * The runs on disk: manifest first, outcome last, each written in one step. What cannot be understood is set aside and counts as
+ * not there: a run without manifest is taken for ended, one without outcome is closed again, a request is not done.
+ */
 export class RunStore {
   readonly #data: DataFolder;
   readonly #manifests = new Map<string, RunManifest>();
+  readonly #onSetAside: OnSetAside;
 
-  constructor(data: DataFolder) {
+  constructor(data: DataFolder, onSetAside: OnSetAside) {
     this.#data = data;
+    this.#onSetAside = onSetAside;
   }
 
   folder(run: RunName): string {
     return runFolder(this.#data, run.user, run.twin, run.runId);
   }
 
-  /** Keeps the one that is there. */
+  /** Keeps the one that is there. On disk when this resolves if somebody asked for the run; else soon. */
   async writeManifest(manifest: RunManifest): Promise<RunManifest> {
+    const before = await this.manifest({ ...manifest, runId: manifest.id });
+    if (before !== undefined) return before;
     const path = join(this.folder({ ...manifest, runId: manifest.id }), "manifest.json");
-    const before = await readJson(path);
-    if (before !== undefined) return checkRunManifest(before);
-    await writeJsonAtomic(path, manifest);
+    if (manifest.requestedBy === undefined) writeJsonUnflushed(path, manifest);
+    else await writeJsonAtomic(path, manifest);
     return manifest;
   }
 
@@ -53,9 +60,8 @@ export class RunStore {
     const path = join(this.folder(run), "manifest.json");
     const known = this.#manifests.get(path);
     if (known) return known;
-    const found = await readJson(path);
-    if (found === undefined) return undefined;
-    const manifest = checkRunManifest(found);
+    const manifest = await this.#read(path, checkRunManifest);
+    if (manifest === undefined) return undefined;
     this.#manifests.set(path, manifest);
     const [oldest] = this.#manifests.keys();
     if (this.#manifests.size > maxManifests && oldest !== undefined) this.#manifests.delete(oldest);
@@ -74,17 +80,16 @@ export class RunStore {
     await writeJsonAtomic(join(this.folder(run), "outcome.json"), outcome);
   }
 
-  async outcome(run: RunName): Promise<RunOutcome | undefined> {
-    const found = await readJson(join(this.folder(run), "outcome.json"));
-    return found === undefined ? undefined : checkRunOutcome(found);
+  outcome(run: RunName): Promise<RunOutcome | undefined> {
+    return this.#read(join(this.folder(run), "outcome.json"), checkRunOutcome);
   }
 
   async writeEnding(run: RunName, ending: Ending): Promise<void> {
     await writeJsonAtomic(join(this.folder(run), "ending.json"), ending);
   }
 
-  async ending(run: RunName): Promise<Ending | undefined> {
-    return (await readJson(join(this.folder(run), "ending.json"))) as Ending | undefined;
+  ending(run: RunName): Promise<Ending | undefined> {
+    return this.#read(join(this.folder(run), "ending.json"), checkEnding);
   }
 
   /** What was asked for one user and has not ended, oldest first, and which runs are to be cancelled. */
@@ -93,11 +98,12 @@ export class RunStore {
     const requests: RunRequest[] = [];
     const cancels = new Set<string>();
     for (const name of (await listFolder(folder)).sort()) {
-      const [runId = "", kind] = name.split(".");
-      if (!runIdPattern.test(runId)) continue;
+      const [runId = "", kind, more] = name.split(".");
+      if (!runIdPattern.test(runId) || more !== undefined) continue;
       if (kind === "cancel") cancels.add(runId);
       if (kind !== "json") continue;
-      const request = checkRunRequest(await readJson(join(folder, name)));
+      const request = await this.#read(join(folder, name), checkRunRequest);
+      if (!request) continue;
       const ended = join(this.folder({ user, twin: request.twin, runId }), "outcome.json");
       if (existsSync(ended)) await this.settleRequest(user, runId);
       else requests.push(request);
@@ -113,11 +119,22 @@ export class RunStore {
     await this.settleRequest(run.user, run.runId);
   }
 
+  #read<T>(path: string, check: (value: unknown, path: string) => T): Promise<T | undefined> {
+    return readOrSetAside(path, { check, onSetAside: this.#onSetAside });
+  }
+
   async settleRequest(user: string, runId: string): Promise<void> {
     for (const kind of ["json", "cancel"]) {
       await rm(join(this.#data.requests, user, `${runId}.${kind}`), { force: true });
     }
   }
+}
+
+function checkEnding(value: unknown, path: string): Ending {
+  const { reason, explanation } = (value ?? {}) as Partial<Record<keyof Ending, unknown>>;
+  if (typeof reason === "string" && (explanation === undefined || typeof explanation === "string"))
+    return value as Ending;
+  throw new ActionNeededError("DOCUMENT_INVALID", `${path} does not say why a run was ended`);
 }
 
 export async function listFolder(folder: string): Promise<string[]> {

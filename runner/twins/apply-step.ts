@@ -8,6 +8,7 @@ import {
   rememberRefused,
   rememberStarted,
   rememberTryAgain,
+  type TwinMemory,
 } from "#planning/memory";
 import { mergeParameters, parameterVariables } from "#schemas/parameters";
 import type { RunManifest } from "#schemas/run";
@@ -19,47 +20,50 @@ type StartRun = Extract<Step, { kind: "start-run" }>;
 type StopRun = Extract<Step, { kind: "stop-run" }>;
 
 /**
- * Does one step. `true`: the world has changed, plan again at once; `false`: the effect comes later and will be
- * noticed. Every step may be applied twice.
+ * What a step has changed. `world`: look and plan again at once; `memory`: plan again, what was seen still stands;
+ * `nothing`: the effect comes later and will be noticed.
  */
-export async function applyStep(runner: Runner, user: string, twin: string, step: Step): Promise<boolean> {
+export type Effect = "nothing" | "memory" | "world";
+
+/** Does one step. Every step may be applied twice. */
+export async function applyStep(runner: Runner, user: string, twin: string, step: Step): Promise<Effect> {
   switch (step.kind) {
     case "build-image":
       runner.requestBuild(user, step.hash, step.workspace);
-      return false;
+      return "nothing";
     case "start-run":
       await startRun(runner, user, twin, step);
-      return true;
+      return "world";
     case "stop-run":
       return await stopRun(runner, user, twin, step);
     case "finish-run":
       await finishRun(runner, { user, twin, runId: step.runId }, step.containerId);
-      return true;
+      return "world";
     case "reject-request": {
       const now = new Date().toISOString();
       const { runId, outcome, reason } = step;
       const ended = { outcome, reason, finishedAt: now, stages: [], outputs: [], logTruncated: false };
       await runner.runs.rejectRequest({ user, twin, runId }, ended);
-      return true;
+      return "world";
     }
     case "remember-good":
       await runner.memory.change(user, twin, (memory) => rememberGood(memory, step));
-      return true;
+      return "memory";
     case "refuse-source": {
       const { key, revision, reason } = step;
       runner.logger.warn({ user, twin, revision, reason }, "revision refused");
       await runner.memory.change(user, twin, (memory) => rememberRefused(memory, { key, revision, reason }));
-      return true;
+      return "memory";
     }
     case "try-again":
       await runner.memory.change(user, twin, (memory) => rememberTryAgain(memory, step.key));
-      return true;
+      return "memory";
     case "remove-layer":
-      await runner.engine.layers.remove(layerId(user, twin, step.sourceKey));
-      return false;
+      await runner.layers.remove(layerId(user, twin, step.sourceKey));
+      return "nothing";
     case "forget-twin":
       await runner.memory.forget(user, twin);
-      return false;
+      return "nothing";
   }
 }
 
@@ -82,7 +86,9 @@ async function startRun(runner: Runner, user: string, twin: string, step: StartR
   }
   const manifest = written ?? (await runner.runs.writeManifest(manifestOf(user, twin, runId, step, former)));
   const { timeoutMs, graceMs } = manifest.command;
-  await runner.memory.change(user, twin, (memory) =>
+  const remember = (change: (memory: TwinMemory) => TwinMemory) =>
+    step.request ? runner.memory.change(user, twin, change) : runner.memory.begin(user, twin, change);
+  await remember((memory) =>
     rememberOpen(memory, runId, {
       operation: step.operation,
       cause: step.cause,
@@ -94,11 +100,11 @@ async function startRun(runner: Runner, user: string, twin: string, step: StartR
       started: false,
     }),
   );
-  const { containers, layers, networks } = runner.engine;
+  const { containers, networks } = runner.engine;
   try {
     const network = await networks.ensure(user);
     const lower = snapshotPath(runner.data, manifest.own.project, manifest.own.commit);
-    const layer = await layers.ensure(layerId(user, twin, manifest.sourceKey), lower);
+    const layer = await runner.layers.ensure(layerId(user, twin, manifest.sourceKey), lower);
     const runFolder = await runner.runs.writeInputs({ user, twin, runId }, manifest.parameters);
     const { run, workingDir } = manifest.command;
     const { id } = await containers.create({
@@ -135,8 +141,9 @@ async function startRun(runner: Runner, user: string, twin: string, step: StartR
         : {}),
       ...(step.join ? { joinContainerId: step.join.containerId } : {}),
     });
+    runner.starting.add(id);
     await containers.start(id);
-    await runner.memory.change(user, twin, (memory) => rememberStarted(memory, runId, id, Date.now()));
+    await remember((memory) => rememberStarted(memory, runId, id, Date.now()));
     attach(
       runner,
       { user, twin, runId, containerId: id, operation: step.operation },
@@ -176,14 +183,14 @@ export function attach(
   }
 }
 
-async function stopRun(runner: Runner, user: string, twin: string, step: StopRun): Promise<boolean> {
+async function stopRun(runner: Runner, user: string, twin: string, step: StopRun): Promise<Effect> {
   const { runId, containerId, reason, explanation } = step;
   const run = { user, twin, runId };
   await runner.runs.writeEnding(run, { reason, ...(explanation === undefined ? {} : { explanation }) });
   const container = (await runner.engine.containers.list(user)).find(({ id }) => id === containerId);
   if (container?.state === "created") {
     await finishRun(runner, run, containerId);
-    return true;
+    return "world";
   }
   const graceMs = (await runner.memory.get(user, twin)).open[runId]?.graceMs ?? 10_000;
   runner.stopping.add(runId);
@@ -197,7 +204,7 @@ async function stopRun(runner: Runner, user: string, twin: string, step: StopRun
       runner.nudge(user);
     },
   );
-  return false;
+  return "nothing";
 }
 
 interface FormerRuns {

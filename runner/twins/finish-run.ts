@@ -47,6 +47,7 @@ export async function finishRun(
   }
   if (containerId !== undefined) {
     runner.health.unwatch(containerId);
+    runner.starting.delete(containerId);
     await runner.engine.containers.remove(containerId);
   }
   runner.stopping.delete(runId);
@@ -144,7 +145,7 @@ async function emptyLayer(runner: Runner, manifest: RunManifest): Promise<void> 
   const others = (await runner.engine.containers.list(manifest.user)).some(
     (container) => container.labels.twin === manifest.twin && container.labels.source === manifest.sourceKey,
   );
-  if (!others) await runner.engine.layers.remove(layerId(manifest.user, manifest.twin, manifest.sourceKey));
+  if (!others) await runner.layers.remove(layerId(manifest.user, manifest.twin, manifest.sourceKey));
 }
 
 async function find(runner: Runner, user: string, containerId: string): Promise<Container | undefined> {

@@ -12,14 +12,16 @@ export class HealthMonitor {
   readonly #containers: Containers;
   readonly #onChange: (user: string) => void;
   readonly #watched = new Map<string, { stop: AbortController; fact: HealthFact }>();
+  readonly #facts = new Map<string, HealthFact>();
 
   constructor(containers: Containers, onChange: (user: string) => void) {
     this.#containers = containers;
     this.#onChange = onChange;
   }
 
+  /** What is known now, by container. */
   facts(): ReadonlyMap<string, HealthFact> {
-    return new Map([...this.#watched].map(([id, { fact }]) => [id, fact]));
+    return this.#facts;
   }
 
   /** `before`: what was known of it when this process began to watch. */
@@ -27,6 +29,7 @@ export class HealthMonitor {
     if (this.#watched.has(containerId)) return;
     const entry = { stop: new AbortController(), fact: { state: before } as HealthFact };
     this.#watched.set(containerId, entry);
+    this.#facts.set(containerId, entry.fact);
     void this.#loop(containerId, user, health, entry).catch(() => undefined); // ends with its signal
   }
 
@@ -36,12 +39,14 @@ export class HealthMonitor {
       if (containerIds.has(id)) continue;
       stop.abort();
       this.#watched.delete(id);
+      this.#facts.delete(id);
     }
   }
 
   unwatch(containerId: string): void {
     this.#watched.get(containerId)?.stop.abort();
     this.#watched.delete(containerId);
+    this.#facts.delete(containerId);
   }
 
   close(): void {
@@ -65,6 +70,7 @@ export class HealthMonitor {
       else if (before.state !== "unknown" && failures >= health.retries)
         entry.fact = { state: "unhealthy", reason: problem };
       else if (before.state === "unknown") entry.fact = { state: "unknown", reason: problem };
+      this.#facts.set(containerId, entry.fact);
       if (entry.fact.state !== before.state) this.#onChange(user);
       const starting = entry.fact.state === "unknown";
       await sleep(starting ? Math.min(startingIntervalMs, health.intervalMs) : health.intervalMs, undefined, {

@@ -6,8 +6,8 @@ import type { ImageFact } from "#planning/facts";
 import type { WorkspaceImage } from "#schemas/twin-spec";
 import type { ImageRecipe, Images } from "../engine/engine.ts";
 
-// A build that failed is tried again after this, doubled each time; after the last one it is quarantined until its
-// recipe changes or somebody asks for a run.
+// A build that failed is tried again after this, doubled each time; after the last one its recipe is quarantined: it is
+// not built again until another one is asked for.
 const firstRetryMs = 60_000;
 const maxBuildFailures = 4;
 
@@ -64,13 +64,7 @@ export class ImageShelf {
     }
     const failure = await this.#failure(hash);
     if (!failure) return { state: "missing", hash };
-    const retry = failure.failures < maxBuildFailures;
-    return {
-      state: "failed",
-      hash,
-      reason: failure.reason,
-      ...(retry ? { retryAtMs: Date.parse(failure.at) + firstRetryMs * 2 ** (failure.failures - 1) } : {}),
-    };
+    return { state: "failed", hash, ...outlook(failure) };
   }
 
   async noteFailure(hash: string, reason: string): Promise<void> {
@@ -89,6 +83,19 @@ export class ImageShelf {
   async #failure(hash: string): Promise<BuildFailure | undefined> {
     return (await readJson(join(this.#data.builds, `${hash}.failed.json`))) as BuildFailure | undefined;
   }
+}
+
+/** Whether and when it is tried again, and what people are told. */
+function outlook({ failures, reason, at }: BuildFailure): { reason: string; retryAtMs?: number } {
+  if (failures >= maxBuildFailures) {
+    return { reason: `quarantined after ${failures} failed builds, until its packages change: ${reason}` };
+  }
+  const retryAtMs = Date.parse(at) + firstRetryMs * 2 ** (failures - 1);
+  const next = new Date(retryAtMs).toISOString().slice(11, 19);
+  return {
+    reason: `${reason}; build ${failures} of ${maxBuildFailures}, the next one at ${next} UTC`,
+    retryAtMs,
+  };
 }
 
 /** What went wrong and the line of the build that tells why; the rest is in its log. */

@@ -5,12 +5,12 @@ export function layerId(user: string, twin: string, sourceKey: string): string {
   return `${user}.${twin}.${sourceKey}`;
 }
 
-/** The parts of a layer id if it is this user's. */
-export function parseLayerId(id: string, user: string): { twin: string; key: string }[] {
+/** The parts of a layer id; `undefined` where it is no twin's. */
+export function parseLayerId(id: string): { user: string; twin: string; key: string } | undefined {
   const parts = id.split(".");
   const [twin, key] = parts.slice(-2);
-  if (twin === undefined || key === undefined || parts.slice(0, -2).join(".") !== user) return [];
-  return [{ twin, key }];
+  const user = parts.slice(0, -2).join(".");
+  return twin === undefined || key === undefined || user === "" ? undefined : { user, twin, key };
 }
 
 /** What `docker ps` shows. */

@@ -1,26 +1,48 @@
 import type { ContainerFact, ImageFact, TwinFacts } from "#planning/facts";
 import { rememberStarted, type TwinMemory } from "#planning/memory";
-import type { DesiredState, DesiredTwin } from "#schemas/desired-state";
+import type { DesiredState, DesiredTwin, RunRequest } from "#schemas/desired-state";
 import type { Container } from "../engine/engine.ts";
 import { dependencies } from "./desired-store.ts";
-import { parseLayerId } from "./names.ts";
 import type { Runner } from "./runner.ts";
 
-/** Everything seen of one user at one moment, one entry for each twin that is wanted, remembered or running. */
-export async function observeUser(
+/** What the engine and the requests folder showed of one user at one moment. */
+export interface UserView {
+  containers: Container[];
+  requests: RunRequest[];
+  cancels: Set<string>;
+}
+
+/** Asks the engine and looks for requests. An engine that does not answer is `TryLaterError`. */
+export async function viewUser(runner: Runner, user: string): Promise<UserView> {
+  const containers = await runner.engine.containers.list(user);
+  runner.seen.set(user, fingerprintOf(containers));
+  return { containers, ...(await runner.runs.requests(user)) };
+}
+
+/** Equal for two listings in which nobody would plan differently. */
+export function fingerprintOf(containers: readonly Container[]): string {
+  return containers
+    .map(({ id, state, startedAt, changed }) => `${id} ${state} ${startedAt ?? ""} ${changed}`)
+    .sort()
+    .join("\n");
+}
+
+/** Everything known of one user at one moment, one entry for each twin that is wanted, remembered or running. */
+export async function factsOfUser(
   runner: Runner,
   user: string,
   desired: DesiredState | undefined,
+  view: UserView,
 ): Promise<TwinFacts[]> {
-  const containers = await runner.engine.containers.list(user);
-  const { requests, cancels } = await runner.runs.requests(user);
-  const layers = (await runner.engine.layers.list()).flatMap((id) => parseLayerId(id, user));
+  const { containers, requests, cancels } = view;
+  const layers = await runner.layers.ofUser(user);
   const names = new Set<string>([
     ...(desired?.twins ?? []).map((twin) => twin.name),
     ...containers.map((container) => container.labels.twin),
     ...layers.map((layer) => layer.twin),
     ...(await runner.memory.twins(user)),
   ]);
+  const health = runner.health.facts();
   const facts: TwinFacts[] = [];
   for (const name of [...names].sort()) {
     const wanted = desired?.twins.find((candidate) => candidate.name === name);
@@ -40,7 +62,7 @@ export async function observeUser(
       requests: requests.filter((request) => request.twin === name),
       cancels,
       dependencies: needs.map((need) => ({ name: need, ready: runner.published.isReady(need) })),
-      health: runner.health.facts(),
+      health,
       layers: layers.filter((layer) => layer.twin === name).map((layer) => layer.key),
       stopping: runner.stopping,
       nowMs: Date.now(),
@@ -75,7 +97,7 @@ async function recallLost(
     const open = memory.open[runId];
     if (open && !open.started && container.state !== "created") {
       // A crash came between starting the container and writing that down.
-      memory = await runner.memory.change(user, twin, (before) =>
+      memory = await runner.memory.begin(user, twin, (before) =>
         rememberStarted(before, runId, container.id, Date.now()),
       );
     }

@@ -1,6 +1,7 @@
 import { join } from "node:path";
-import { readJson, writeJsonAtomic } from "#core/atomic-file";
+import { writeJsonUnflushed } from "#core/atomic-file";
 import type { DataFolder } from "#core/data-folder";
+import { type OnSetAside, readOrSetAside } from "#core/read-or-set-aside";
 import type { Status } from "#planning/status";
 import type { PinnedSnapshot } from "#schemas/desired-state";
 import { checkObservedState } from "#schemas/documents/check-documents";
@@ -16,12 +17,14 @@ export class PublishedStates {
     this.#data = data;
   }
 
-  static async open(data: DataFolder): Promise<PublishedStates> {
+  /** What cannot be understood on disk is set aside: it is observed again. */
+  static async open(data: DataFolder, onSetAside: OnSetAside): Promise<PublishedStates> {
     const published = new PublishedStates(data);
     for (const name of await listFolder(data.observed)) {
       if (!name.endsWith(".json")) continue;
-      const state = checkObservedState(await readJson(join(data.observed, name)));
-      published.#states.set(state.user, state);
+      const path = join(data.observed, name);
+      const state = await readOrSetAside(path, { check: checkObservedState, onSetAside });
+      if (state) published.#states.set(state.user, state);
     }
     return published;
   }
@@ -42,12 +45,12 @@ export class PublishedStates {
   }
 
   /** Returns the twins, `user/twin`, that have become ready, and whether anything was new. */
-  async publish(
+  publish(
     user: string,
     generation: number,
     statuses: ReadonlyMap<string, Status>,
     needs: readonly PinnedSnapshot[],
-  ): Promise<{ isNew: boolean; nowReady: Set<string> }> {
+  ): { isNew: boolean; nowReady: Set<string> } {
     const before = this.#states.get(user);
     const now = new Date().toISOString();
     const twins = [...statuses].map(([name, status]) => observedTwin(name, status, before, now));
@@ -59,7 +62,7 @@ export class PublishedStates {
       twins.map(({ name }) => `${user}/${name}`).filter((name) => this.isReady(name)),
     );
     const state: ObservedState = { version: 1, user, generation, observedAt: now, twins, needs: [...needs] };
-    await writeJsonAtomic(join(this.#data.observed, `${user}.json`), state);
+    writeJsonUnflushed(join(this.#data.observed, `${user}.json`), state);
     this.#states.set(user, state);
     const nowReady = twins
       .map(({ name }) => `${user}/${name}`)

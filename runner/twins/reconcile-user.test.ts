@@ -170,6 +170,51 @@ test("a wanted twin is built, started once and live, and its log is on disk", as
   }, deadline);
 });
 
+test("from a push to live the engine is asked little: each look once, and once more after a start; layers never again", async () => {
+  const asked: string[] = [];
+  const story = await startWorld({ before: (method) => void asked.push(method) });
+  await story.want(); // somebody without twins
+  asked.length = 0;
+  await story.want(twin(key1));
+  await expect.poll(() => story.seen()?.phase, deadline).toBe("live");
+  await story.look();
+  const looks = asked.filter((method) => method === "containers.list").length;
+  // The document, the image that is there (start, and see it), healthy, and the look made just now.
+  expect(looks).toBeLessThanOrEqual(5);
+  expect(asked.filter((method) => method === "layers.list")).toEqual([]);
+  expect(asked.filter((method) => method === "containers.create")).toHaveLength(1);
+});
+
+test("while the engine is away a running twin is said to be unseen, and afterwards it is what it was", async () => {
+  vi.useFakeTimers({ toFake: ["Date"] });
+  try {
+    const { world, want, seen, look, runner } = await startWorld();
+    await want(twin(key1));
+    await expect.poll(() => seen()?.phase, deadline).toBe("live");
+    const before = seen();
+    world.down = true;
+    await expect(look()).rejects.toThrow("the engine cannot be reached");
+    expect(seen()).toEqual(before); // one answer that did not come is not worth telling
+    vi.setSystemTime(Date.now() + 3_000);
+    await expect(look()).rejects.toThrow("the engine cannot be reached");
+    expect(seen()).toMatchObject({
+      phase: "unknown",
+      runId: before?.runId,
+      reason: "the container engine does not answer; it was live",
+    });
+    expect(runner().published.isReady("user1/tank")).toBe(false);
+    vi.setSystemTime(Date.now() + 3_000);
+    await expect(look()).rejects.toThrow("the engine cannot be reached");
+    expect(seen()?.reason).toBe("the container engine does not answer; it was live");
+    world.down = false;
+    await look();
+    expect(seen()).toMatchObject({ phase: "live", runId: before?.runId });
+    expect(seen()?.reason).toBeUndefined();
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
 test("a killed container is back within seconds, as a new run, and the old run says it was killed", async () => {
   const { world, want, seen, look, outcome } = await startWorld();
   await want(twin(key1));

@@ -4,9 +4,10 @@ import { restartKey } from "#planning/keys";
 import { pruneKeys } from "#planning/memory";
 import { planTwin } from "#planning/plan-twin";
 import type { Status } from "#planning/status";
-import type { PinnedSnapshot } from "#schemas/desired-state";
-import { applyStep, attach } from "./apply-step.ts";
-import { observeUser } from "./observe.ts";
+import type { PinnedSnapshot, RefusedTwin } from "#schemas/desired-state";
+import { applyStep, attach, type Effect } from "./apply-step.ts";
+import { publishUnseen } from "./engine-outage.ts";
+import { factsOfUser, type UserView, viewUser } from "./observe.ts";
 import type { Runner } from "./runner.ts";
 
 // A user whose plan does not settle within this many rounds is looked at again a little later: nobody else waits.
@@ -17,78 +18,98 @@ const errorRetryMs = 3_000;
 
 /**
  * Makes what is, for one user, what the desired-state document says; then publishes what is. Looks, plans and acts
- * in rounds until there is nothing left to do now. Calls for one user must not overlap.
+ * in rounds until there is nothing left to do now. Calls for one user must not overlap. While the engine does not
+ * answer that is published, and `TryLaterError` thrown.
  */
 export async function reconcileUser(runner: Runner, user: string): Promise<void> {
-  for (let round = 1; round <= maxRounds; round += 1) {
+  let view: UserView | undefined;
+  for (let round = 1; ; round += 1) {
     const desired = await runner.desired.get(user);
-    const facts = await observeUser(runner, user, desired);
+    view ??= await viewOrSay(runner, user);
+    const facts = await factsOfUser(runner, user, desired, view);
     for (const fact of facts) follow(runner, user, fact);
-    const statuses = new Map<string, Status>();
-    let again = false;
-    let wakeAtMs = Number.POSITIVE_INFINITY;
-    for (const fact of facts) {
-      const plan = planTwin(fact);
-      if (plan.status) statuses.set(fact.name, plan.status);
-      if (plan.wakeAtMs !== undefined) wakeAtMs = Math.min(wakeAtMs, plan.wakeAtMs);
-      const problem = await applyAll(runner, user, fact, plan.steps).then(
-        (changed) => {
-          again ||= changed;
-          return undefined;
-        },
-        (error: unknown) => messageOf(error),
-      );
-      if (problem !== undefined) {
-        // One twin's trouble is its own; it is said, and tried again.
-        statuses.set(fact.name, { ...(plan.status ?? { phase: "pending" }), reason: problem });
-        wakeAtMs = Math.min(wakeAtMs, Date.now() + errorRetryMs);
+    const { statuses, effect, wakeAtMs } = await actOn(runner, user, facts);
+    const isLast = effect === "nothing" || round === maxRounds;
+    if (isLast) {
+      for (const refused of desired?.refused ?? []) {
+        if (!statuses.has(refused.name)) statuses.set(refused.name, refusedStatus(refused));
       }
-    }
-    for (const refused of desired?.refused ?? []) {
-      if (!statuses.has(refused.name)) {
-        statuses.set(refused.name, {
-          phase: "refused",
-          revision: refused.revision,
-          ...firstProblem(refused.diagnostics),
-        });
-      }
-    }
-    const { isNew, nowReady } = await runner.published.publish(
-      user,
-      desired?.generation ?? 0,
-      statuses,
-      await neededSnapshots(runner, user, facts),
-    );
-    if (isNew) runner.tellController(user);
-    if (nowReady.size > 0)
-      for (const dependent of await runner.desired.dependents(nowReady)) runner.nudge(dependent);
-    if (again && round === maxRounds) wakeAtMs = Math.min(wakeAtMs, Date.now() + unsettledRetryMs);
-    if (Number.isFinite(wakeAtMs)) runner.wakeAt(user, wakeAtMs);
-    if (!again) {
-      if (statuses.size === 0) await runner.engine.networks.remove(user);
+      await publish(runner, user, desired?.generation ?? 0, statuses, facts);
+      const unsettledAtMs = effect === "nothing" ? Number.POSITIVE_INFINITY : Date.now() + unsettledRetryMs;
+      const nextMs = Math.min(wakeAtMs, unsettledAtMs);
+      if (Number.isFinite(nextMs)) runner.wakeAt(user, nextMs);
+      if (effect === "nothing" && statuses.size === 0) await runner.engine.networks.remove(user);
       return;
     }
+    // What the steps have changed is seen, and published, in the next round.
+    if (effect === "world") view = undefined;
   }
 }
 
-async function applyAll(
+async function viewOrSay(runner: Runner, user: string): Promise<UserView> {
+  try {
+    const view = await viewUser(runner, user);
+    runner.outage.over();
+    return view;
+  } catch (error) {
+    if (error instanceof TryLaterError && runner.outage.lasts()) publishUnseen(runner, user);
+    throw error;
+  }
+}
+
+async function publish(
   runner: Runner,
   user: string,
-  fact: TwinFacts,
-  steps: readonly Step[],
-): Promise<boolean> {
-  let changed = false;
-  for (const step of steps) {
+  generation: number,
+  statuses: ReadonlyMap<string, Status>,
+  facts: readonly TwinFacts[],
+): Promise<void> {
+  const needs = await neededSnapshots(runner, user, facts);
+  const { isNew, nowReady } = runner.published.publish(user, generation, statuses, needs);
+  if (isNew) runner.tellController(user);
+  for (const dependent of runner.desired.dependents(nowReady)) runner.nudge(dependent);
+}
+
+/** Plans each twin and does what is planned. `effect`: the strongest of all steps. */
+async function actOn(
+  runner: Runner,
+  user: string,
+  facts: readonly TwinFacts[],
+): Promise<{ statuses: Map<string, Status>; effect: Effect; wakeAtMs: number }> {
+  const statuses = new Map<string, Status>();
+  let effect: Effect = "nothing";
+  let wakeAtMs = Number.POSITIVE_INFINITY;
+  for (const fact of facts) {
+    const plan = planTwin(fact);
+    if (plan.status) statuses.set(fact.name, plan.status);
+    if (plan.wakeAtMs !== undefined) wakeAtMs = Math.min(wakeAtMs, plan.wakeAtMs);
     try {
-      changed = (await applyStep(runner, user, fact.name, step)) || changed;
+      for (const step of plan.steps) {
+        effect = stronger(effect, await applyLogged(runner, user, fact.name, step));
+      }
+      await forgetOldKeys(runner, user, fact);
     } catch (error) {
-      const level = error instanceof TryLaterError ? "warn" : "error";
-      runner.logger[level]({ user, twin: fact.name, step: step.kind, err: messageOf(error) }, "step failed");
-      throw error;
+      // One twin's trouble is its own; it is said, and tried again.
+      statuses.set(fact.name, { ...(plan.status ?? { phase: "pending" }), reason: messageOf(error) });
+      wakeAtMs = Math.min(wakeAtMs, Date.now() + errorRetryMs);
     }
   }
-  await forgetOldKeys(runner, user, fact);
-  return changed;
+  return { statuses, effect, wakeAtMs };
+}
+
+function stronger(one: Effect, other: Effect): Effect {
+  if (one === "world" || other === "world") return "world";
+  return one === "memory" || other === "memory" ? "memory" : "nothing";
+}
+
+async function applyLogged(runner: Runner, user: string, twin: string, step: Step): Promise<Effect> {
+  try {
+    return await applyStep(runner, user, twin, step);
+  } catch (error) {
+    const level = error instanceof TryLaterError ? "warn" : "error";
+    runner.logger[level]({ user, twin, step: step.kind, err: messageOf(error) }, "step failed");
+    throw error;
+  }
 }
 
 /** Containers that ran before this process did get their log and health followed again. */
@@ -130,9 +151,7 @@ async function neededSnapshots(
   return [...new Map(needed.map((pinned) => [`${pinned.project} ${pinned.commit}`, pinned])).values()];
 }
 
-function firstProblem(
-  diagnostics: readonly { file: string; line: number; column: number; message: string }[],
-): { reason?: string } {
-  const [first] = diagnostics;
-  return first ? { reason: `${first.file}:${first.line}:${first.column}: ${first.message}` } : {};
+function refusedStatus({ revision, diagnostics: [first] }: RefusedTwin): Status {
+  const reason = first && `${first.file}:${first.line}:${first.column}: ${first.message}`;
+  return { phase: "refused", revision, ...(reason === undefined ? {} : { reason }) };
 }

@@ -5,8 +5,10 @@ import type { RunnerMetrics } from "../metrics.ts";
 import type { LogCollector } from "../runs/collect-log.ts";
 import type { RunStore } from "../runs/run-store.ts";
 import type { DesiredStore } from "./desired-store.ts";
+import type { EngineOutage } from "./engine-outage.ts";
 import type { HealthMonitor } from "./health-monitor.ts";
 import type { ImageShelf } from "./image-shelf.ts";
+import type { KnownLayers } from "./known-layers.ts";
 import type { MemoryStore } from "./memory-store.ts";
 import type { PublishedStates } from "./published-states.ts";
 
@@ -22,9 +24,15 @@ export interface Runner {
   logs: LogCollector;
   health: HealthMonitor;
   images: ImageShelf;
+  layers: KnownLayers;
   published: PublishedStates;
+  outage: EngineOutage;
   /** Runs whose container is being stopped right now. */
   stopping: Set<string>;
+  /** Containers that this process starts, until the engine has told of it: that is no news. */
+  starting: Set<string>;
+  /** What the engine showed of each user when it was last asked, in short. */
+  seen: Map<string, string>;
   /** Ask for a user to be looked at again, now or at a given time. */
   nudge(user: string): void;
   wakeAt(user: string, atMs: number): void;

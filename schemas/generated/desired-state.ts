@@ -63,6 +63,10 @@ export interface DesiredStateDocument {
   /**
    * @maxItems 1000
    */
+  problems?: Diagnostic[];
+  /**
+   * @maxItems 1000
+   */
   refused: {
     name: string;
     revision: string;

@@ -24,6 +24,7 @@ export interface ObservedStateDocument {
       | "ready"
       | "restarting"
       | "stopping"
+      | "unknown"
       | "failed"
       | "refused";
     since: string;

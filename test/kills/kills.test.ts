@@ -6,7 +6,8 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { readJson } from "#core/atomic-file";
 import type { RunManifest, RunOutcome } from "#schemas/run";
-import { type Clone, Platform, until } from "../story/platform.ts";
+import type { Clone } from "../story/clone.ts";
+import { Platform, until } from "../story/platform.ts";
 
 // npm run kills -- 200 7: that many kills, in the order that this seed gives.
 const kills = Number(process.env["DTAAS_KILLS"] ?? "20");

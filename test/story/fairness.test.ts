@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { writeJsonAtomic } from "#core/atomic-file";
 import { newRunId } from "#core/run-id";
-import { type Clone, Platform, until } from "./platform.ts";
+import type { Clone } from "./clone.ts";
+import { Platform, until } from "./platform.ts";
 import { goesLive, runningSpec, writeTwin } from "./twin-files.ts";
 
 const maxWaiting = 1_000; // runs of one user that are accepted

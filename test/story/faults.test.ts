@@ -6,8 +6,9 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { messageOf } from "#core/errors";
 import { startRedis } from "#embedded/redis/start-redis";
+import type { Clone } from "./clone.ts";
 import { type Fault, FaultyProxy } from "./faulty-proxy.ts";
-import { type Clone, Platform, until } from "./platform.ts";
+import { Platform, until } from "./platform.ts";
 import { goesLive, writeTwin } from "./twin-files.ts";
 
 const run = promisify(execFile);
@@ -90,6 +91,22 @@ describe("Redis goes away", () => {
     expect([...(await platform.starts(since)).values()]).toEqual([
       { twin: "good", operation: "execute", starts: 1 },
     ]);
+  });
+
+  test("frozen: a twin that dies is kept up all the same", async () => {
+    const before = await platform.twin("user1", "good");
+    process.kill(platform.redis.pid, "SIGSTOP");
+    try {
+      await saysFails(platform, "redis");
+      await platform.docker("kill", before?.containerId ?? "");
+      await until("another container runs", async () => {
+        const running = (await platform.containers()).filter(({ state }) => state === "running");
+        return (running.length === 1 && running[0]?.id !== before?.containerId) || JSON.stringify(running);
+      });
+    } finally {
+      process.kill(platform.redis.pid, "SIGCONT");
+    }
+    await isReady(platform);
   });
 
   test("killed with all it knew: what was pushed and asked for meanwhile is done when another one is up", async () => {

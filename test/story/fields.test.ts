@@ -5,7 +5,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { dataFolder, runFolder } from "#core/data-folder";
 import type { Items, RunDetails, RunView, TwinView } from "#schemas/api";
 import type { RunManifest, RunOutcome } from "#schemas/run";
-import { type Clone, Platform, until } from "./platform.ts";
+import type { Clone } from "./clone.ts";
+import { Platform, until } from "./platform.ts";
 import { writeTwin } from "./twin-files.ts";
 
 const day = 24 * 3_600_000;

@@ -13,7 +13,8 @@ import { connectRedis } from "#core/redis";
 import { queues } from "#schemas/jobs";
 import { hashObject, writeRawTree } from "#test/fixtures/git-http-server";
 import { hostileSpecs } from "#test/hostile/hostile-specs";
-import { type Clone, Platform, until } from "./platform.ts";
+import type { Clone } from "./clone.ts";
+import { Platform, until } from "./platform.ts";
 import { goesLive, writeTwin } from "./twin-files.ts";
 
 const run = promisify(execFile);

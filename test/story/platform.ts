@@ -1,8 +1,8 @@
 import { execFile, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { chmod, cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import {
@@ -14,10 +14,10 @@ import {
   runnerEnvironment,
 } from "#cli/up/child-environments";
 import { access, ForgeAdmin } from "#cli/up/forge-admin";
-import { loadSecrets } from "#cli/up/secrets";
 import { packageRoot } from "#core/package-root";
-import { freePort } from "#embedded/processes/free-port";
-import { type RunningRedis, startRedis } from "#embedded/redis/start-redis";
+import type { RunningRedis } from "#embedded/redis/start-redis";
+import { freshSettings } from "../fixtures/fresh-settings.ts";
+import { Clone } from "./clone.ts";
 
 const run = promisify(execFile);
 const upDeadlineMs = 60_000;
@@ -64,21 +64,16 @@ export class Platform {
     this.users = users;
   }
 
-  /** `dataFolder`: on a file system of the test's own, say; a fresh folder otherwise. */
-  static async start(options: { users: readonly string[]; dataFolder?: string }): Promise<Platform> {
+  /** `dataFolder`: on a file system of the test's own, say; a fresh folder otherwise. `dockerHost`: an engine of its own. */
+  static async start(options: {
+    users: readonly string[];
+    dataFolder?: string;
+    dockerHost?: string;
+  }): Promise<Platform> {
     const folder = options.dataFolder ?? (await mkdtemp(join(tmpdir(), "dtaas-story-")));
-    const secrets = await loadSecrets(folder);
-    const ports = { http: await freePort(), forge: await freePort(), metrics: await freePort() };
-    const redis = await startRedis({ folder: join(folder, "redis"), password: secrets.redisPassword });
-    const settings: ChildSettings = {
-      dataFolder: folder,
-      redisUrl: redis.url,
-      dockerHost: process.env["DOCKER_HOST"],
-      logLevel: "info",
-      secrets,
-      ports,
-      environment: process.env,
-    };
+    const { settings, redis } = await freshSettings(folder);
+    if (options.dockerHost !== undefined) settings.dockerHost = options.dockerHost;
+    const { secrets, ports } = settings;
     const forge = await startProcess(folder, "forge", "embedded/forge/main.js", forgeEnvironment(settings));
     const platform = new Platform(settings, redis, forge, options.users);
     try {
@@ -157,20 +152,16 @@ export class Platform {
         ["network", "rm"],
       ],
     ] as const) {
-      const { stdout } = await run("docker", [...kind, "--filter", filter]);
-      for (const id of stdout.split("\n").filter(Boolean)) await run("docker", [...remove, id]);
+      const { stdout } = await this.docker(...kind, "--filter", filter);
+      for (const id of stdout.split("\n").filter(Boolean)) await this.docker(...remove, id);
     }
     await rm(this.settings.dataFolder, { recursive: true, force: true });
   }
 
-  /** A clone of a repository of the group, made by git as its user, or `as` somebody else, would. */
-  async clone(user: string, as = user): Promise<Clone> {
-    const folder = await mkdtemp(join(tmpdir(), `dtaas-clone-${user}-`));
-    const url = new URL(`${this.forgeUrl}/dtaas/${user}.git`);
-    url.username = as;
-    url.password = this.token(as);
-    await run("git", ["clone", "-q", url.href, folder]);
-    return new Clone(folder, user);
+  /** A clone of a user's repository, or of a shared one as somebody who may push there. */
+  async clone(project: string, user = project): Promise<Clone> {
+    const url = `${this.forgeUrl}/dtaas/${project}.git`;
+    return await Clone.of({ url, user, password: this.token(user) });
   }
 
   async api(
@@ -218,15 +209,7 @@ export class Platform {
   async containers(): Promise<{ id: string; name: string; state: string }[]> {
     const filter = `label=dtaas.installation=${this.settings.secrets.installation}`;
     const format = "{{.ID}} {{.Names}} {{.State}}";
-    const { stdout } = await run("docker", [
-      "ps",
-      "-a",
-      "--no-trunc",
-      "--filter",
-      filter,
-      "--format",
-      format,
-    ]);
+    const { stdout } = await this.docker("ps", "-a", "--no-trunc", "--filter", filter, "--format", format);
     return stdout
       .split("\n")
       .filter(Boolean)
@@ -249,11 +232,8 @@ export class Platform {
       (filter) => ["--filter", filter],
     );
     const times = ["--since", (since.getTime() / 1000).toFixed(3), "--until", (Date.now() / 1000).toFixed(3)];
-    const { stdout } = await run(
-      "docker",
-      ["events", ...times, ...filters, "--format", "{{json .Actor.Attributes}}"],
-      { maxBuffer: 64 * 1024 * 1024 },
-    );
+    const format = ["--format", "{{json .Actor.Attributes}}"];
+    const { stdout } = await this.docker("events", ...times, ...filters, ...format);
     const found = new Map<string, { twin: string; operation: string; starts: number }>();
     for (const line of stdout.split("\n").filter(Boolean)) {
       const attributes = JSON.parse(line) as Record<string, string>;
@@ -267,6 +247,13 @@ export class Platform {
       });
     }
     return found;
+  }
+
+  /** The `docker` command, on the engine of this platform. */
+  async docker(...words: string[]): Promise<{ stdout: string }> {
+    const { dockerHost } = this.settings;
+    const env = { ...process.env, ...(dockerHost === undefined ? {} : { DOCKER_HOST: dockerHost }) };
+    return await run("docker", words, { env, maxBuffer: 64 * 1024 * 1024 });
   }
 
   /** The `dtaas` command, as the user types it. */
@@ -325,52 +312,6 @@ export class Platform {
     await clone.git("remote", "add", "origin", url.href);
     await clone.push("feat: add the examples");
     await rm(folder, { recursive: true, force: true });
-  }
-}
-
-/** A work tree of a user. */
-export class Clone {
-  readonly folder: string;
-  readonly #user: string;
-
-  constructor(folder: string, user: string) {
-    this.folder = folder;
-    this.#user = user;
-  }
-
-  async git(...words: string[]): Promise<string> {
-    const identity = ["-c", `user.name=${this.#user}`, "-c", `user.email=${this.#user}@example.org`];
-    const { stdout } = await run("git", [...identity, ...words], { cwd: this.folder });
-    return stdout.trim();
-  }
-
-  async write(path: string, content: string, mode = 0o644): Promise<void> {
-    const file = join(this.folder, path);
-    await mkdir(dirname(file), { recursive: true });
-    await writeFile(file, content);
-    await chmod(file, mode);
-  }
-
-  async read(path: string): Promise<string> {
-    return await readFile(join(this.folder, path), "utf8");
-  }
-
-  async copyTwin(from: string, name: string): Promise<void> {
-    await cp(join(packageRoot, "examples", from), join(this.folder, "digital_twins", name), {
-      recursive: true,
-    });
-  }
-
-  async remove(path: string): Promise<void> {
-    await rm(join(this.folder, path), { recursive: true });
-  }
-
-  /** Commits everything and pushes; the new head. */
-  async push(message: string): Promise<string> {
-    await this.git("add", "-A");
-    await this.git("commit", "-q", "-m", message);
-    await this.git("push", "-q", "origin", "HEAD:main");
-    return await this.git("rev-parse", "HEAD");
   }
 }
 

@@ -1,8 +1,7 @@
-import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ForgeAdmin } from "#cli/up/forge-admin";
 import { loadSecrets } from "#cli/up/secrets";
@@ -11,9 +10,9 @@ import { freePort } from "#embedded/processes/free-port";
 import { probeBubblewrap } from "#runner/engine/process/bubblewrap";
 import { allProcesses } from "#runner/engine/process/members";
 import { RunFiles } from "#runner/engine/process/run-files";
-import { Clone, type SeenTwin, until } from "./platform.ts";
+import { Clone } from "./clone.ts";
+import { type SeenTwin, until } from "./platform.ts";
 
-const run = promisify(execFile);
 const bubblewrap = await probeBubblewrap();
 const kinds = ["none", ...("version" in bubblewrap ? (["auto"] as const) : [])] as const;
 if ("reason" in bubblewrap) console.warn(`skipped: the story in bubblewrap: ${bubblewrap.reason}`);
@@ -99,12 +98,8 @@ class Up {
   }
 
   async clone(user: string): Promise<Clone> {
-    const folder = await mkdtemp(join(tmpdir(), `dtaas-clone-${user}-`));
-    const url = new URL(`${this.forgeUrl}/dtaas/${user}.git`);
-    url.username = user;
-    url.password = await this.token(user);
-    await run("git", ["clone", "-q", url.href, folder]);
-    return new Clone(folder, user);
+    const url = `${this.forgeUrl}/dtaas/${user}.git`;
+    return await Clone.of({ url, user, password: await this.token(user) });
   }
 
   /** First process of what runs for a twin, and whether it lives. */

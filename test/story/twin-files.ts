@@ -1,4 +1,5 @@
-import type { Clone, Platform } from "./platform.ts";
+import type { Clone } from "./clone.ts";
+import type { Platform } from "./platform.ts";
 import { until } from "./platform.ts";
 
 /** A twin that stays up; `more` are further lines of its spec. */

@@ -1,33 +1,53 @@
 import { randomBytes } from "node:crypto";
-import { promises as disk } from "node:fs";
-import { mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import isomorphicGit, { type PromiseFsClient } from "isomorphic-git";
+import isomorphicGit from "isomorphic-git";
 import type { GitAccess } from "../fetch-branch.ts";
 import { checkPack } from "./check-pack.ts";
 import { gitHttp } from "./git-http.ts";
+import { memoryDisk } from "./memory-disk.ts";
 import { maxSmallObjects, maxSmallPackBytes, maxSmallUnpackedBytes } from "./small-limits.ts";
+import type { SmallRepository } from "./small-repository.ts";
 
 const deadlineMs = 15_000; // a few kilobytes; whoever takes longer is asked by git itself, which has more patience
 
+// The refspec that isomorphic-git wants to find.
+const config = Buffer.from('[remote "origin"]\n\tfetch = +refs/heads/*:refs/heads/*\n');
+
 /**
- * Tries to fetch one branch without starting git: `true` when the mirror has its head now. `false` says nothing at all,
- * only that git has to be asked: there is more to fetch than is small, the host refuses, the branch is not there.
- * Nothing of a failed try stays but, at worst, a pack that nobody refers to.
+ * Tries to fetch one branch into a small mirror without starting git. The mirror has its head then, and `held` is the
+ * mirror as it is now, where it is still small. `undefined` says only that git has to be asked: there is more
+ * to fetch than is small, the host refuses, the branch is not there. Nothing of a failed try stays.
  */
 export async function fetchSmall(fetch: {
   mirror: string;
   branch: string;
   access: GitAccess;
   signal: AbortSignal | undefined;
-}): Promise<boolean> {
-  const { mirror, branch, access } = fetch;
+  /** The mirror as it is now. */
+  held: SmallRepository;
+  /** What the branch points to now. */
+  head: string | undefined;
+}): Promise<{ held: SmallRepository | undefined } | undefined> {
+  const { mirror, branch, access, held, head } = fetch;
   const deadline = AbortSignal.timeout(deadlineMs);
   const signal = fetch.signal ? AbortSignal.any([fetch.signal, deadline]) : deadline;
   const authorization = `Basic ${Buffer.from(`${access.username}:${access.password}`).toString("base64")}`;
+  const ref = join(mirror, "refs", "heads", branch);
+  const known = new Map([...held.files, [join(mirror, "config"), config]]);
+  if (head !== undefined) known.set(ref, Buffer.from(`${head}\n`));
+  const fetched = new Map<string, Buffer>();
+  let unpackedBytes = 0;
+  // A pack is checked before it is opened. Refs are written before the objects they need are there: not to our disk.
+  const onWrite = (path: string, content: Buffer) => {
+    if (dirname(path) !== join(mirror, "objects", "pack")) return;
+    const limits = { maxObjects: maxSmallObjects, maxUnpackedBytes: maxSmallUnpackedBytes };
+    if (path.endsWith(".pack")) unpackedBytes += checkPack(content, limits).unpackedBytes;
+    fetched.set(path, content);
+  };
   try {
     const { fetchHead } = await isomorphicGit.fetch({
-      fs: guardedDisk(mirror),
+      fs: memoryDisk(known, onWrite),
       http: gitHttp({ maxBytes: maxSmallPackBytes, signal }),
       gitdir: mirror,
       url: access.url,
@@ -38,45 +58,24 @@ export async function fetchSmall(fetch: {
       headers: { authorization },
       cache: {},
     });
-    if (fetchHead === null) return false;
-    // The branch moves last, when everything it needs is there.
-    await replaceFile(join(mirror, "refs", "heads", branch), Buffer.from(`${fetchHead}\n`));
-    return true;
+    if (fetchHead === null) return undefined;
+    for (const [path, content] of fetched) replaceFile(path, content);
+    if (fetchHead !== head) replaceFile(ref, `${fetchHead}\n`); // last, when everything it needs is there
+    return { held: held.plus(fetched, unpackedBytes) };
   } catch {
-    return false;
+    return undefined;
   }
 }
 
-/**
- * The mirror on disk as isomorphic-git may see and change it. It writes refs before it has the objects: those writes go
- * nowhere. A pack is checked before it is opened, and it and its index appear in one step each.
- */
-function guardedDisk(mirror: string): PromiseFsClient {
-  const write = async (path: string, content: Uint8Array | string): Promise<void> => {
-    if (dirname(path) !== join(mirror, "objects", "pack")) return;
-    const bytes = Buffer.from(content as Uint8Array);
-    if (path.endsWith(".pack")) {
-      checkPack(bytes, { maxObjects: maxSmallObjects, maxUnpackedBytes: maxSmallUnpackedBytes });
-    }
-    await replaceFile(path, bytes);
-  };
-  const nothing = async () => undefined;
-  const { readFile, readdir, stat, lstat, readlink } = disk;
-  const promises = { readFile, readdir, stat, lstat, readlink, writeFile: write };
-  return {
-    promises: { ...promises, mkdir: nothing, rmdir: nothing, unlink: nothing, symlink: nothing },
-  };
-}
-
 /** Replaces a file in one step; without a flush, since a mirror that does not survive a power cut is fetched anew. */
-async function replaceFile(path: string, content: Buffer): Promise<void> {
+function replaceFile(path: string, content: Buffer | string): void {
   const fresh = join(dirname(path), `tmp_${basename(path).slice(0, 64)}_${randomBytes(4).toString("hex")}`);
   try {
-    await mkdir(dirname(path), { recursive: true });
-    await writeFile(fresh, content, { mode: 0o600 });
-    await rename(fresh, path);
+    mkdirSync(dirname(path), { recursive: true }); // a branch may have a slash in its name
+    writeFileSync(fresh, content, { mode: 0o600 });
+    renameSync(fresh, path);
   } catch (error) {
-    await rm(fresh, { force: true });
+    rmSync(fresh, { force: true });
     throw error;
   }
 }

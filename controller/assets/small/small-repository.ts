@@ -7,9 +7,11 @@ import { type GitEntry, kindOfMode, noUtf8, tooMany } from "../git-entry.ts";
 import { GitFailed } from "../run-git.ts";
 import { maxTreeEntries } from "../tree-limits.ts";
 import { checkPack } from "./check-pack.ts";
+import { memoryDisk } from "./memory-disk.ts";
 import { maxSmallObjects, maxSmallPackBytes, maxSmallUnpackedBytes } from "./small-limits.ts";
 
 const idBytes = 20;
+const maxHeldBytes = 2 * maxSmallPackBytes; // an index of few objects is small as well
 const objectsPerTurn = 50; // then everybody else has their turn: nothing below waits for the disk
 
 /**
@@ -19,12 +21,22 @@ const objectsPerTurn = 50; // then everybody else has their turn: nothing below 
 export class SmallRepository {
   /** Bytes held. */
   readonly bytes: number;
-  #objectsRead = 0;
+  /** Packs and their indexes by full path. */
+  readonly files: ReadonlyMap<string, Buffer>;
+  readonly #unpackedBytes: number;
   readonly #source: { fs: PromiseFsClient; gitdir: string; cache: object };
+  #objectsRead = 0;
 
-  private constructor(gitdir: string, files: ReadonlyMap<string, Buffer>) {
+  private constructor(mirror: string, files: ReadonlyMap<string, Buffer>, unpackedBytes: number) {
+    this.files = files;
     this.bytes = [...files.values()].reduce((sum, file) => sum + file.length, 0);
-    this.#source = { fs: inMemory(gitdir, files), gitdir, cache: {} };
+    this.#unpackedBytes = unpackedBytes;
+    this.#source = { fs: memoryDisk(files), gitdir: mirror, cache: {} };
+  }
+
+  /** One that was made just now. */
+  static empty(mirror: string): SmallRepository {
+    return new SmallRepository(mirror, new Map(), 0);
   }
 
   /** `undefined` for a mirror that is not small, or whose packs become large once they are unpacked. */
@@ -36,7 +48,7 @@ export class SmallRepository {
     let bytes = 0;
     for (const name of names) {
       bytes += (await stat(join(folder, name)).catch(() => undefined))?.size ?? 0;
-      if (bytes > 2 * maxSmallPackBytes) return undefined; // an index of few objects is small as well
+      if (bytes > maxHeldBytes) return undefined;
     }
     const files = new Map<string, Buffer>();
     let unpacked = 0;
@@ -51,7 +63,14 @@ export class SmallRepository {
     } catch {
       return undefined; // not small, or on the way to be replaced: git sees
     }
-    return new SmallRepository(mirror, files);
+    return new SmallRepository(mirror, files, unpacked);
+  }
+
+  /** The same with one more pack, whose unpacked bytes are known; `undefined` when it is no longer small. */
+  plus(files: ReadonlyMap<string, Buffer>, unpackedBytes: number): SmallRepository | undefined {
+    const unpacked = this.#unpackedBytes + unpackedBytes;
+    const all = new SmallRepository(this.#source.gitdir, new Map([...this.files, ...files]), unpacked);
+    return all.bytes > maxHeldBytes || unpacked > maxSmallUnpackedBytes ? undefined : all;
   }
 
   /** Everything in the tree of a commit; as `listTree` has it. */
@@ -129,20 +148,4 @@ function* treeEntries(tree: Uint8Array): Iterable<RawEntry> {
     yield { mode, name: bytes.subarray(blank + 1, end), id };
     at = end + 1 + idBytes;
   }
-}
-
-/** A repository of nothing but packs, for isomorphic-git to read. */
-function inMemory(gitdir: string, files: ReadonlyMap<string, Buffer>): PromiseFsClient {
-  const folder = join(gitdir, "objects", "pack");
-  const names = [...files.keys()].map((path) => path.slice(folder.length + 1));
-  // One for all: isomorphic-git looks for every object in places where it is not.
-  const notThere = Object.assign(new Error("not there"), { code: "ENOENT" });
-  const missing = (): Promise<never> => Promise.reject(notThere);
-  const promises = {
-    readFile: async (path: string) => files.get(path) ?? (await missing()),
-    readdir: async (path: string) => (path === folder ? names : await missing()),
-    ...{ stat: missing, lstat: missing, readlink: missing, writeFile: missing },
-    ...{ mkdir: missing, rmdir: missing, unlink: missing, symlink: missing },
-  };
-  return { promises };
 }

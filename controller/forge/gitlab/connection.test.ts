@@ -231,3 +231,41 @@ test("a webhook that GitLab has given up on is made anew", async () => {
   await forge.ensureHook(project, { url: "http://dtaas/hook", token: "t", signingToken: "whsec_x" });
   expect(requests.map(({ method }) => method)).toEqual(["GET", "DELETE", "POST"]);
 });
+
+test("many heads are one question beside REST; what GitLab does not plainly tell of a project is left out", async () => {
+  const told = (id: number, repository: unknown) => ({ id: `gid://gitlab/Project/${id}`, repository });
+  const nodes = [
+    told(1, { empty: false, tree: { lastCommit: { sha: "b".repeat(40) } } }),
+    told(2, { empty: true, tree: null }),
+    told(3, { empty: false, tree: null }),
+    told(4, null),
+    told(5, { empty: false, tree: { lastCommit: { sha: "--upload-pack=x" } } }),
+    null,
+  ];
+  handler = (_, response) => answer(response, 200, { data: { projects: { nodes } } });
+  const { forge } = forgeWith();
+  const heads = await forge.heads([1, 2, 3, 4, 5, 6].map((id) => ({ ...project, id })));
+  expect([...heads]).toEqual([
+    [1, "b".repeat(40)],
+    [2, undefined],
+  ]);
+  expect(requests.map(({ method, url: asked }) => `${method} ${asked}`)).toEqual(["POST /api/graphql"]);
+  expect(requests[0]?.headers).toMatchObject({ authorization: "Bearer secret" });
+});
+
+test.each<[string, Handler]>([
+  ["refuses the question", (_, response) => answer(response, 200, { errors: [{ message: "Timeout" }] })],
+  ["has no GraphQL", (_, response) => answer(response, 404, { error: "404 Not Found" })],
+  ["does not let us", (_, response) => answer(response, 403, { errors: [{ message: "no" }] })],
+  ["fails at it again and again", (_, response) => answer(response, 502, {})],
+])(
+  "a host that %s tells no heads of many, which is no fault, and is not asked again soon",
+  async (_, refuse) => {
+    handler = refuse;
+    const { forge } = forgeWith({ budgetMs: 50, pause: async () => {} });
+    expect((await forge.heads([project])).size).toBe(0);
+    const asked = requests.length;
+    expect((await forge.heads([project])).size).toBe(0);
+    expect(requests.length).toBe(asked);
+  },
+);

@@ -9,6 +9,9 @@ const budgetMs = 30_000; // one call with all its attempts; after that the queue
 const retryAfterMs = 5_000; // what we suggest when the host suggests nothing
 const maxRedirects = 3;
 
+/** Beside the root of REST, as an endpoint relative to it. */
+export const graphQl = "../graphql";
+
 export interface ConnectionOptions {
   attemptTimeoutMs?: number;
   budgetMs?: number;
@@ -46,7 +49,8 @@ export class Connection {
   ): Promise<FormattedResponse> => {
     const sent = toSent(endpoint, options);
     const isStatus = /^projects\/[^/]+\/statuses\//.test(endpoint);
-    const twiceIsHarmless = sent.method !== "POST" || isStatus;
+    const isQuestion = endpoint === graphQl; // we ask nothing there that changes anything
+    const twiceIsHarmless = sent.method !== "POST" || isStatus || isQuestion;
     const deadline = Date.now() + (this.#options.budgetMs ?? budgetMs);
     await this.#waitUntil(this.#pausedUntil, deadline);
     for (let number = 0; ; number += 1) {

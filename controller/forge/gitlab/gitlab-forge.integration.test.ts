@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { createLogger } from "#core/logger";
 import { type RunningForge, startForge } from "#embedded/forge/start-forge";
 import { type ForgeStage, forgeContract } from "../forge-contract.ts";
@@ -101,4 +101,36 @@ test("a group of more than one page is listed whole", async () => {
     await running.admin.ensureProject(`many/user${n}`, { visibility: "private" });
   const listed = await stage.forge.listProjects("many");
   expect(new Set(listed.map(({ path }) => path)).size).toBe(105);
+});
+
+test("heads of 120 projects come in three calls; where the host has no GraphQL none are told, and nothing fails", async () => {
+  await running.admin.ensureGroup("heads");
+  await running.admin.ensureMember("heads", "dtaas-bot", 40);
+  const made = await Promise.all(
+    Array.from({ length: 120 }, (_, n) => running.admin.ensureProject(`heads/user${n}`)),
+  );
+  const head = await stage.push("heads/user7", { "README.md": "seven" });
+  const projects = await stage.forge.listProjects("heads");
+  const asked: string[] = [];
+  const realFetch = globalThis.fetch;
+  vi.stubGlobal("fetch", (url: URL, init: RequestInit) => {
+    asked.push(new URL(url).pathname);
+    return realFetch(url, init);
+  });
+  try {
+    const heads = await stage.forge.heads(projects);
+    expect(asked).toEqual(Array(3).fill("/api/graphql"));
+    expect(heads.size).toBe(120);
+    expect([...heads].filter(([, id]) => id !== undefined)).toEqual([
+      [made.find(({ path }) => path === "user7")?.id, head],
+    ]);
+
+    const without = new GitLabForge({ url: `${running.url}/api/v4/nowhere`, token: adminToken });
+    expect((await without.heads(projects)).size).toBe(0);
+    const first = asked.length;
+    expect((await without.heads(projects)).size).toBe(0);
+    expect(asked.length).toBe(first); // not asked again at once
+  } finally {
+    vi.unstubAllGlobals();
+  }
 });

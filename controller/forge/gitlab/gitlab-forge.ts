@@ -11,6 +11,7 @@ import { type GitLabClient, gitLabClient } from "./client.ts";
 import { commitFiles } from "./commit-files.ts";
 import type { ConnectionOptions } from "./connection.ts";
 import { commitFile } from "./files.ts";
+import { Heads } from "./heads.ts";
 import { ensureHook } from "./hooks.ts";
 import { findHead, findProject, listProjects } from "./projects.ts";
 import { listStatuses, setStatus } from "./statuses.ts";
@@ -33,6 +34,7 @@ export class GitLabForge implements Forge {
   readonly #token: string;
   readonly #connection: ConnectionOptions;
   readonly #own: GitLabClient;
+  readonly #heads: Heads;
   readonly #clients = new Map<string, GitLabClient>();
   readonly #writtenHooks = new Set<string>();
 
@@ -41,6 +43,7 @@ export class GitLabForge implements Forge {
     this.#token = options.token;
     this.#connection = options.connection ?? {};
     this.#own = gitLabClient(this.#url, this.#token, this.#connection);
+    this.#heads = new Heads(this.#own);
   }
 
   listProjects(group: string): Promise<ForgeProject[]> {
@@ -53,6 +56,10 @@ export class GitLabForge implements Forge {
 
   head(project: ForgeProject): Promise<string | undefined> {
     return findHead(this.#own, project);
+  }
+
+  heads(projects: readonly ForgeProject[]): Promise<ReadonlyMap<number, string | undefined>> {
+    return this.#heads.of(projects);
   }
 
   ensureHook(project: ForgeProject, hook: WantedHook): Promise<void> {

@@ -1,4 +1,10 @@
-import type { MemberRecord, NamespaceRecord, ProjectRecord, UserRecord } from "../store/records.ts";
+import type {
+  MemberRecord,
+  NamespaceRecord,
+  ProjectRecord,
+  UserRecord,
+  Visibility,
+} from "../store/records.ts";
 import type { Store } from "../store/store.ts";
 import { accessLevels } from "./access-level.ts";
 
@@ -57,13 +63,21 @@ export function projectLevel(
   project: ProjectRecord,
   now: Date,
 ): number {
-  if (!user) return accessLevels.none;
-  return user.isAdmin ? accessLevels.admin : projectMemberLevel(store, user, project, now);
+  return levelOf(user, (member) => projectMemberLevel(store, member, project, now));
 }
 
 export function groupLevel(store: Store, user: UserRecord | undefined, groupId: number, now: Date): number {
+  return levelOf(user, (member) => groupMemberLevel(store, member, groupId, now));
+}
+
+function levelOf(user: UserRecord | undefined, asMember: (user: UserRecord) => number): number {
   if (!user) return accessLevels.none;
-  return user.isAdmin ? accessLevels.admin : groupMemberLevel(store, user, groupId, now);
+  return user.isAdmin ? accessLevels.admin : asMember(user);
+}
+
+/** True for what anybody, or anybody who is signed in, may see without being a member. */
+function isOpenTo(user: UserRecord | undefined, thing: { visibility: Visibility }): boolean {
+  return thing.visibility === "public" || (thing.visibility === "internal" && user !== undefined);
 }
 
 export function canSeeProject(
@@ -72,8 +86,7 @@ export function canSeeProject(
   project: ProjectRecord,
   now: Date,
 ): boolean {
-  if (project.visibility === "public" || (project.visibility === "internal" && user)) return true;
-  return projectLevel(store, user, project, now) >= accessLevels.guest;
+  return isOpenTo(user, project) || projectLevel(store, user, project, now) >= accessLevels.guest;
 }
 
 /** Guests of a private project see that it is there, not what is in it. */
@@ -83,8 +96,7 @@ export function canReadCode(
   project: ProjectRecord,
   now: Date,
 ): boolean {
-  if (project.visibility === "public" || (project.visibility === "internal" && user)) return true;
-  return projectLevel(store, user, project, now) >= accessLevels.reporter;
+  return isOpenTo(user, project) || projectLevel(store, user, project, now) >= accessLevels.reporter;
 }
 
 /** A private group is seen by its members and by members of anything below it. */
@@ -94,7 +106,7 @@ export function canSeeGroup(
   group: NamespaceRecord,
   now: Date,
 ): boolean {
-  if (group.visibility === "public" || (group.visibility === "internal" && user)) return true;
+  if (isOpenTo(user, group)) return true;
   if (!user) return false;
   if (groupLevel(store, user, group.id, now) >= accessLevels.minimal) return true;
   return store.membersByUser.all(String(user.id)).some((member) => {

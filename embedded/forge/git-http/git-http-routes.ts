@@ -5,10 +5,13 @@ import { serveLfs } from "../lfs/serve-lfs.ts";
 import { refsChanged } from "../repository/refs-changed.ts";
 import type { ProjectRecord } from "../store/records.ts";
 import { PasswordCheck } from "../users/password.ts";
+import { Capabilities } from "./capabilities.ts";
 import { type GitService, gitRefusal } from "./git-access.ts";
 import { gitCaller } from "./git-caller.ts";
 import { protectionFor } from "./protection.ts";
-import { servePack } from "./serve-pack.ts";
+import { readShortBody } from "./read-short-body.ts";
+import { servePack, type Transfer } from "./serve-pack.ts";
+import { serveRefs } from "./serve-refs.ts";
 
 const transfersAtOnce = 32; // git processes side by side; further clients wait their turn
 const addressPattern =
@@ -17,6 +20,7 @@ const addressPattern =
 /** `/<full path>.git/...`: clone, fetch and push. Everything else goes on to the next handler. */
 export function gitHttp(context: ForgeContext) {
   const passwords = new PasswordCheck();
+  const capabilities = new Capabilities(context.git);
   const limit = pLimit(transfersAtOnce);
 
   return async (request: Request, response: Response, next: NextFunction): Promise<void> => {
@@ -44,14 +48,17 @@ export function gitHttp(context: ForgeContext) {
       return;
     }
     const user = typeof caller === "object" && "user" in caller ? caller.user : undefined;
+    const transfer: Transfer = {
+      service,
+      gitDir: context.repositories.path(project.id),
+      isAdvertisement,
+      protocol: protocolOf(request),
+      environment: service === "git-receive-pack" ? protectionFor(context, project, user) : {},
+      body: service === "git-upload-pack" && !isAdvertisement ? await readShortBody(request) : undefined,
+    };
+    if (await serveRefs(capabilities, transfer, response)) return;
     const transferring = limit(async () => {
       if (response.closed) return; // gave up while it waited for its turn
-      const gitDir = context.repositories.path(project.id);
-      const environment = {
-        ...protocolOf(request),
-        ...(service === "git-receive-pack" && protectionFor(context, project, user)),
-      };
-      const transfer = { service, gitDir, isAdvertisement, environment };
       const { changes, pushOptions } = await servePack(context, transfer, request, response);
       if (user && changes.length > 0) await refsChanged(context, { project, user, changes, pushOptions });
     });
@@ -72,9 +79,9 @@ function projectAt(context: ForgeContext, path: string): ProjectRecord | undefin
 }
 
 /** The client's wish for a protocol version, when it is well formed. */
-function protocolOf(request: Request): Record<string, string> {
+function protocolOf(request: Request): string | undefined {
   const value = request.get("git-protocol");
-  return value && /^[a-z0-9=:.-]{1,100}$/i.test(value) ? { GIT_PROTOCOL: value } : {};
+  return value && /^[a-z0-9=:.-]{1,100}$/i.test(value) ? value : undefined;
 }
 
 function sendText(response: Response, status: number, text: string): void {

@@ -5,6 +5,7 @@ import type { Request, Response } from "express";
 import type { ForgeContext } from "../forge-context.ts";
 import type { RefChange } from "../repository/refs-changed.ts";
 import type { GitService } from "./git-access.ts";
+import { packetLine } from "./packet-line.ts";
 import { parseReceipt } from "./receipt.ts";
 
 const deadlineMs = 30 * 60_000; // a clone or push that takes longer is stuck
@@ -14,7 +15,11 @@ export interface Transfer {
   service: GitService;
   gitDir: string;
   isAdvertisement: boolean;
+  /** The protocol version the client wishes, as git's own variable. */
+  protocol: string | undefined;
   environment: Record<string, string>;
+  /** The request's body where it has been read already; else it is still to come. */
+  body: Buffer | undefined;
 }
 
 /**
@@ -27,12 +32,12 @@ export async function servePack(
   request: Request,
   response: Response,
 ): Promise<{ changes: RefChange[]; pushOptions: string[] }> {
-  const { service, gitDir, isAdvertisement, environment } = transfer;
+  const { service, gitDir, isAdvertisement, protocol } = transfer;
   const command = service.slice("git-".length);
   const args = [command, "--stateless-rpc", ...(isAdvertisement ? ["--advertise-refs"] : []), gitDir];
   const child = context.git.spawn(gitDir, args, {
     stdio: ["pipe", "pipe", "pipe", "pipe"],
-    environment,
+    environment: { ...transfer.environment, ...(protocol !== undefined && { GIT_PROTOCOL: protocol }) },
     group: true,
   });
   const receipt = collect(child.stdio[3] as Readable, maxReceiptBytes);
@@ -42,10 +47,9 @@ export async function servePack(
     if (!response.writableFinished) endGroup(child);
   });
 
-  response.set("cache-control", "no-cache, max-age=0, must-revalidate");
-  response.set("content-type", `application/x-${service}-${isAdvertisement ? "advertisement" : "result"}`);
-  if (isAdvertisement) response.write(`${packetLine(`# service=${service}\n`)}0000`);
-  feed(child, request, isAdvertisement);
+  setHead(response, transfer);
+  if (isAdvertisement) response.write(advertisementHead(service));
+  feed(child, request, transfer);
   child.stdout?.pipe(response, { end: false });
 
   const code = await new Promise<number>((resolve) => {
@@ -62,12 +66,23 @@ export async function servePack(
   return parseReceipt(await receipt);
 }
 
-function feed(child: ChildProcess, request: Request, isAdvertisement: boolean): void {
+/** Sets what every answer of this kind says in its headers. */
+export function setHead(response: Response, { service, isAdvertisement }: Transfer): void {
+  response.set("cache-control", "no-cache, max-age=0, must-revalidate");
+  response.set("content-type", `application/x-${service}-${isAdvertisement ? "advertisement" : "result"}`);
+}
+
+/** What stands before git's own advertisement. */
+export function advertisementHead(service: GitService): string {
+  return `${packetLine(`# service=${service}\n`)}0000`;
+}
+
+function feed(child: ChildProcess, request: Request, { isAdvertisement, body }: Transfer): void {
   const stdin = child.stdin;
   if (!stdin) return;
   stdin.on("error", () => {}); // git may end before it has read everything
-  if (isAdvertisement) {
-    stdin.end();
+  if (isAdvertisement || body !== undefined) {
+    stdin.end(body);
     return;
   }
   if (!/^(x-)?gzip$/i.test(request.get("content-encoding") ?? "")) {
@@ -102,8 +117,4 @@ function collect(stream: Readable, maxBytes: number): Promise<string> {
     stream.on("error", done);
     stream.on("close", done);
   });
-}
-
-function packetLine(text: string): string {
-  return (Buffer.byteLength(text) + 4).toString(16).padStart(4, "0") + text;
 }

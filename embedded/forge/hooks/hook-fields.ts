@@ -17,19 +17,47 @@ const settings = [
   "custom_headers",
 ];
 
-export type HookFields = Partial<Omit<HookTarget, "id" | "createdAt">>;
+type HookFields = Omit<HookTarget, "id" | "createdAt">;
 
-export function hasHookFields(parameters: Parameters, flags: readonly string[] = eventFlags): boolean {
-  return parameters.hasAny([...settings, ...flags]);
-}
+const defaults: HookFields = {
+  url: "",
+  name: null,
+  description: null,
+  token: null,
+  signingToken: null,
+  verifyTls: true,
+  events: [],
+  branchFilter: null,
+  branchFilterStrategy: "wildcard",
+  customHeaders: [],
+};
 
-/** What a request says about a hook; `events` are those wanted so far, `flags` those there are. Throws 400, 422 or 501 as `ApiError`. */
-export function hookFields(
+/** A hook that is to be made; `events` are those wanted unless it says otherwise. Throws as `changedHookFields`. */
+export function newHookFields(
   parameters: Parameters,
   events: readonly string[],
   flags: readonly string[] = eventFlags,
 ): HookFields {
-  const fields: HookFields = { events: wantedEvents(parameters, events, flags) };
+  parameters.required("url");
+  return { ...defaults, ...hookFields(parameters, events, flags) };
+}
+
+/** What changes in a hook. Throws 400, also when the request says nothing, 422 or 501 as `ApiError`. */
+export function changedHookFields(
+  parameters: Parameters,
+  hook: HookTarget,
+  flags: readonly string[] = eventFlags,
+): Partial<HookFields> {
+  if (!parameters.hasAny([...settings, ...flags])) throw badParameter("No parameters provided");
+  return hookFields(parameters, hook.events, flags);
+}
+
+function hookFields(
+  parameters: Parameters,
+  events: readonly string[],
+  flags: readonly string[],
+): Partial<HookFields> {
+  const fields: Partial<HookFields> = { events: wantedEvents(parameters, events, flags) };
   const url = parameters.text("url");
   if (url !== undefined) fields.url = checkedUrl(url);
   if (parameters.has("name")) fields.name = parameters.filled("name") ?? null;

@@ -8,7 +8,7 @@ import { Parameters, pathId } from "../http/parameters.ts";
 import { findProject } from "../projects/find-project.ts";
 import type { HookRecord, ProjectRecord } from "../store/records.ts";
 import { eventFlags } from "./hook-event-names.ts";
-import { hasHookFields, hookFields } from "./hook-fields.ts";
+import { changedHookFields, newHookFields } from "./hook-fields.ts";
 import { hookJson } from "./hook-json.ts";
 import { pushPayload } from "./push-payload.ts";
 
@@ -25,20 +25,8 @@ export function hookRoutes(context: ForgeContext): Router {
 
   routes.post("/projects/:id/hooks", async (request, response) => {
     const project = findProject(context, request, "maintainer");
-    const parameters = Parameters.of(request);
-    parameters.required("url");
-    const fields = hookFields(parameters, ["push_events"]);
+    const fields = newHookFields(Parameters.of(request), ["push_events"]);
     const hook = await store.hooks.insert((id) => ({
-      url: "",
-      name: null,
-      description: null,
-      token: null,
-      signingToken: null,
-      verifyTls: true,
-      events: [],
-      branchFilter: null,
-      branchFilterStrategy: "wildcard",
-      customHeaders: [],
       ...fields,
       id,
       projectId: project.id,
@@ -53,9 +41,8 @@ export function hookRoutes(context: ForgeContext): Router {
 
   routes.put("/projects/:id/hooks/:hook_id", async (request, response) => {
     const { hook } = findHook(context, request);
-    const parameters = Parameters.of(request);
-    if (!hasHookFields(parameters)) throw badParameter("No parameters provided");
-    response.json(hookJson(await store.hooks.update(hook.id, hookFields(parameters, hook.events))));
+    const fields = changedHookFields(Parameters.of(request), hook);
+    response.json(hookJson(await store.hooks.update(hook.id, fields)));
   });
 
   routes.delete("/projects/:id/hooks/:hook_id", async (request, response) => {

@@ -1,6 +1,8 @@
+import { join } from "node:path";
 import { Gitlab } from "@gitbeaker/rest";
 import { Webhook } from "standardwebhooks";
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
+import { hashObject, writeRawTree } from "#test/fixtures/git-http-server";
 import { type ForgeWorld, forgeWorld, hookReceiver } from "../testing/forge-world.ts";
 
 const signingToken = `whsec_${Buffer.alloc(32, 7).toString("base64")}`;
@@ -115,6 +117,28 @@ test("a push of more than three branches announces none of them", async () => {
   );
   const all = await deliveries(3);
   expect(all.every((each) => each.json.after === "0".repeat(40))).toBe(true);
+});
+
+test("a push of ten thousand million files is announced, without their names", async () => {
+  const clone = await world.clone("dtaas/ada", "ada", "glpat-ada");
+  const gitDir = join(clone, ".git");
+  const tenOf = (mode: string, id: string) =>
+    writeRawTree(
+      gitDir,
+      Array.from({ length: 10 }, (_, n) => ({ mode, name: `d${n}`, id })),
+    );
+  let tree = tenOf("100644", hashObject(gitDir, "blob", "x"));
+  for (let depth = 1; depth < 10; depth += 1) tree = tenOf("40000", tree);
+  const before = await world.git(clone, "rev-parse", "HEAD");
+  const bomb = await world.git(clone, "commit-tree", "-m", "a bomb", "-p", before, tree);
+  await world.git(clone, "push", "--quiet", "origin", `${bomb}:refs/heads/main`);
+  const [announced] = await deliveries(1);
+  expect(announced?.json).toMatchObject({ before, after: bomb, total_commits_count: 1 });
+  expect(announced?.json.commits).toMatchObject([{ id: bomb, added: [], modified: [], removed: [] }]);
+  const after = await world.git(clone, "commit-tree", "-m", "defused", "-p", bomb, `${before}^{tree}`);
+  await world.git(clone, "push", "--quiet", "origin", `${after}:refs/heads/main`);
+  const [, defused] = await deliveries(2);
+  expect(defused?.json).toMatchObject({ before: bomb, after, total_commits_count: 1 });
 });
 
 test("secrets are never told back and a delivery can be looked up and sent again under the same key", async () => {

@@ -1,3 +1,4 @@
+import { messageOf } from "#core/errors";
 import type { ForgeContext } from "../forge-context.ts";
 import { zeroId } from "../git/ref-name.ts";
 import { branchHead } from "../git/refs.ts";
@@ -6,7 +7,13 @@ import type { ProjectRecord } from "../store/records.ts";
 
 const maxCommits = 20; // the newest; `total_commits_count` tells the rest
 
-/** The commits a push brought, oldest first, with the files each touched. */
+// git lists all files that a commit touched before it prints the first. A few trees that repeat each other can hold more of
+// them than any memory: with one block of at most this many bytes git gives up at about 200,000 files.
+const maxGitBlock = "2m";
+const filesDeadlineMs = 10_000;
+const maxFilesBytes = 4 * 1024 * 1024; // even with every character escaped the webhook's body is not too large to be sent
+
+/** The commits a push brought, oldest first, with the files each touched; without them where they are too many to be told. */
 export async function pushedCommits(
   context: ForgeContext,
   project: ProjectRecord,
@@ -18,23 +25,10 @@ export async function pushedCommits(
   const exclude = range.limit ? undefined : await knownBefore(gitDir, project, range);
   const revisions = exclude ? [after, `^${exclude}`] : [after];
   const limit = range.limit ?? maxCommits;
-  const [log, total] = await Promise.all([
-    context.git.run(gitDir, [
-      "log",
-      `--max-count=${limit}`,
-      "--name-status",
-      "--no-renames",
-      "--diff-merges=first-parent",
-      "-z",
-      `--format=%x01%H`,
-      ...revisions,
-      "--",
-    ]),
-    range.limit ? undefined : context.git.run(gitDir, ["rev-list", "--count", ...revisions, "--"]),
-  ]);
+  const log = await listCommits(context, gitDir, [`--max-count=${limit}`, ...revisions]);
   // A force push may have dropped the old commit by now; then only the state is told, not the way there.
-  if (log.code !== 0) return { commits: [], total: 0 };
-  const entries = parseNameStatus(log.stdout.toString("utf8"));
+  if (log === undefined) return { commits: [], total: 0 };
+  const entries = parseNameStatus(log);
   const commits = [];
   for (const entry of entries.reverse()) {
     const commit = await context.objects.commit(gitDir, entry.id);
@@ -51,7 +45,32 @@ export async function pushedCommits(
       removed: entry.removed,
     });
   }
-  return { commits, total: total ? Number(total.stdout.toString("utf8")) : commits.length };
+  if (range.limit !== undefined || entries.length < limit) return { commits, total: entries.length };
+  const total = await context.git.run(gitDir, ["rev-list", "--count", ...revisions, "--"]);
+  return { commits, total: Number(total.stdout.toString("utf8")) };
+}
+
+/** What `parseNameStatus` reads; `undefined` when git does not know the revisions. */
+async function listCommits(
+  context: ForgeContext,
+  gitDir: string,
+  wanted: readonly string[],
+): Promise<string | undefined> {
+  const log = ["log", "-z", "--format=%x01%H"];
+  const files = ["--name-status", "--no-renames", "--diff-merges=first-parent"];
+  const withFiles = await context.git
+    .run(gitDir, [...log, ...files, ...wanted, "--"], {
+      environment: { GIT_ALLOC_LIMIT: maxGitBlock },
+      deadlineMs: filesDeadlineMs,
+      maxOutputBytes: maxFilesBytes,
+    })
+    .catch((error: unknown) => {
+      context.logger.warn({ gitDir, err: messageOf(error) }, "the files of a push cannot be told");
+      return undefined;
+    });
+  if (withFiles?.code === 0) return withFiles.stdout.toString("utf8");
+  const without = await context.git.run(gitDir, [...log, "--no-patch", ...wanted, "--"]);
+  return without.code === 0 ? without.stdout.toString("utf8") : undefined;
 }
 
 /** Where the new commits begin: the old head, or for a new branch the default branch. */

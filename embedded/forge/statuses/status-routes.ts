@@ -1,5 +1,7 @@
 import { type Request, Router } from "express";
 import type { ForgeContext } from "../forge-context.ts";
+import { isObjectId } from "../git/ref-name.ts";
+import { branchHead } from "../git/refs.ts";
 import { badParameter, notFound } from "../http/api-error.ts";
 import { paginate } from "../http/pagination.ts";
 import { Parameters, pathParameter } from "../http/parameters.ts";
@@ -51,13 +53,16 @@ export function statusRoutes(context: ForgeContext): Router {
   return routes;
 }
 
+/** The head of the default branch, which most statuses are for, is known to be a commit without its being read. */
 async function findCommitId(
   context: ForgeContext,
   project: ProjectRecord,
   request: Request,
 ): Promise<string> {
   const gitDir = context.repositories.path(project.id);
-  const commit = await context.objects.resolve(gitDir, pathParameter(request, "sha"));
+  const named = pathParameter(request, "sha");
+  if (isObjectId(named) && (await branchHead(gitDir, project.defaultBranch)) === named) return named;
+  const commit = await context.objects.resolve(gitDir, named);
   if (!commit) throw notFound("Commit");
   return commit.id;
 }

@@ -1,8 +1,9 @@
 import { type Request, Router } from "express";
 import { requireAdmin } from "../access/caller.ts";
 import type { ForgeContext } from "../forge-context.ts";
-import { hasHookFields, hookFields } from "../hooks/hook-fields.ts";
-import { badParameter, notFound } from "../http/api-error.ts";
+import { changedHookFields, newHookFields } from "../hooks/hook-fields.ts";
+import { hookTargetJson } from "../hooks/hook-json.ts";
+import { notFound } from "../http/api-error.ts";
 import { paginate } from "../http/pagination.ts";
 import { Parameters, pathId } from "../http/parameters.ts";
 import type { HookTarget } from "../store/records.ts";
@@ -20,20 +21,8 @@ export function systemHookRoutes(context: ForgeContext): Router {
 
   routes.post("/hooks", async (request, response) => {
     requireAdmin(request);
-    const parameters = Parameters.of(request);
-    parameters.required("url");
-    const fields = hookFields(parameters, ["repository_update_events"], systemHookFlags);
+    const fields = newHookFields(Parameters.of(request), ["repository_update_events"], systemHookFlags);
     const hook = await store.systemHooks.insert((id) => ({
-      url: "",
-      name: null,
-      description: null,
-      token: null,
-      signingToken: null,
-      verifyTls: true,
-      events: [],
-      branchFilter: null,
-      branchFilterStrategy: "wildcard",
-      customHeaders: [],
       ...fields,
       id,
       createdAt: clock().toISOString(),
@@ -47,9 +36,7 @@ export function systemHookRoutes(context: ForgeContext): Router {
 
   routes.put("/hooks/:hook_id", async (request, response) => {
     const hook = findSystemHook(context, request);
-    const parameters = Parameters.of(request);
-    if (!hasHookFields(parameters, systemHookFlags)) throw badParameter("No parameters provided");
-    const fields = hookFields(parameters, hook.events, systemHookFlags);
+    const fields = changedHookFields(Parameters.of(request), hook, systemHookFlags);
     response.json(systemHookJson(await store.systemHooks.update(hook.id, fields)));
   });
 
@@ -85,24 +72,6 @@ function findSystemHook(context: ForgeContext, request: Request): HookTarget {
   return hook;
 }
 
-/** Secrets are never told, only that they are there. */
 function systemHookJson(hook: HookTarget) {
-  return {
-    id: hook.id,
-    url: hook.url,
-    name: hook.name,
-    description: hook.description,
-    created_at: hook.createdAt,
-    ...Object.fromEntries(systemHookFlags.map((flag) => [flag, hook.events.includes(flag)])),
-    push_events_branch_filter: hook.branchFilter ?? "",
-    branch_filter_strategy: hook.branchFilterStrategy,
-    enable_ssl_verification: hook.verifyTls,
-    alert_status: "executable",
-    disabled_until: null,
-    url_variables: [],
-    custom_headers: hook.customHeaders.map(({ key }) => ({ key })),
-    custom_webhook_template: null,
-    token_present: hook.token !== null,
-    signing_token_present: hook.signingToken !== null,
-  };
+  return hookTargetJson(hook, systemHookFlags);
 }

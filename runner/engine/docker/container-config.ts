@@ -24,7 +24,10 @@ export function containerConfig(
   spec: ContainerSpec,
   context: { installation: string; layerMount: LayerMount },
 ): Docker.ContainerCreateOptions {
-  const hostname = spec.labels.twin.replace(/[^A-Za-z0-9-]/g, "-").slice(0, 63) || "twin";
+  // Inside, a container's own host name is itself. So only what the twin's name stands for in its network bears it:
+  // a `check` beside the running twin has to reach the twin by that name.
+  const isTwin = spec.labels.operation === "execute";
+  const hostname = hostNameOf(isTwin ? spec.labels.twin : spec.labels.run);
   const joined = spec.joinContainerId;
   const options: Docker.ContainerCreateOptions = {
     name: engineName(context.installation, spec.name),
@@ -63,7 +66,7 @@ export function containerConfig(
   };
   if (joined === undefined) {
     options.Hostname = hostname; // the engine refuses one together with a joined network
-    const aliases = spec.labels.operation === "execute" ? { Aliases: [hostname] } : {};
+    const aliases = isTwin ? { Aliases: [hostname] } : {};
     options.NetworkingConfig = { EndpointsConfig: { [spec.network]: aliases } };
   }
   options.Labels = {
@@ -78,6 +81,10 @@ export function containerConfig(
     }),
   };
   return options;
+}
+
+function hostNameOf(name: string): string {
+  return name.replace(/[^A-Za-z0-9-]/g, "-").slice(0, 63) || "twin";
 }
 
 function mounts(spec: ContainerSpec, layer: LayerMount): Docker.MountConfig {

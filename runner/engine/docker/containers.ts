@@ -2,10 +2,11 @@ import type Docker from "dockerode";
 import pLimit from "p-limit";
 import { ActionNeededError, messageOf, TryLaterError } from "#core/errors";
 import { sameLabels } from "../container-labels.ts";
-import type { Container, ContainerSpec, Containers } from "../engine.ts";
+import type { Container, ContainerSpec, Containers, LayerRef } from "../engine.ts";
 import { configFingerprint } from "./config-fingerprint.ts";
 import { containerConfig, type LayerMount } from "./container-config.ts";
 import { asking, askingUnless, statusOf, toEngineError } from "./engine-error.ts";
+import type { InspectedContainers } from "./inspected.ts";
 import {
   configLabel,
   engineName,
@@ -18,6 +19,7 @@ import {
 } from "./labels.ts";
 
 const inspectsAtOnce = 8; // the engine answers one in about a millisecond; more at once only queue there
+const listDeadlineMs = 30_000; // an engine under load answers in well under a second, a frozen one never
 const killDeadlineMs = 30_000; // beyond the grace period, for a process the kernel does not let go
 const removeDeadlineMs = 60_000;
 const nameDeadlineMs = 10_000;
@@ -31,7 +33,8 @@ export type ContainerLifecycle = Pick<Containers, "create" | "start" | "stop" | 
 export function dockerContainers(
   docker: Docker,
   installation: string,
-  layerMount: (layerId: string) => Promise<LayerMount>,
+  layerMount: (layer: LayerRef) => Promise<LayerMount>,
+  inspected: InspectedContainers,
 ): ContainerLifecycle {
   async function existing(spec: ContainerSpec): Promise<{ id: string } | undefined> {
     const name = engineName(installation, spec.name);
@@ -68,9 +71,35 @@ export function dockerContainers(
     return true;
   }
 
+  async function listed(filters: string): Promise<Docker.ContainerInfo[]> {
+    const abortSignal = AbortSignal.timeout(listDeadlineMs);
+    try {
+      return await asking("listing containers", () =>
+        docker.listContainers({ all: true, filters, abortSignal } as Docker.ContainerListOptions),
+      );
+    } catch (error) {
+      if (!abortSignal.aborted) throw error;
+      throw new TryLaterError(`the engine does not answer within ${listDeadlineMs / 1_000} s`, {
+        retryAfterMs: 2_000,
+        cause: error,
+      });
+    }
+  }
+
+  async function look(summary: Docker.ContainerInfo): Promise<Container | undefined> {
+    const keep = inspected.begin(summary);
+    const found = await askingUnless([404], "listing containers", () =>
+      docker.getContainer(summary.Id).inspect(),
+    );
+    if (!found) return undefined;
+    const container = toContainer(found);
+    keep(container);
+    return container;
+  }
+
   return {
     async create(spec, signal) {
-      const options = containerConfig(spec, { installation, layerMount: await layerMount(spec.layer.id) });
+      const options = containerConfig(spec, { installation, layerMount: await layerMount(spec.layer) });
       // A taken name whose owner cannot be seen is being made or removed at this moment: soon it is one or the other.
       const deadline = Date.now() + nameDeadlineMs;
       while (Date.now() < deadline) {
@@ -139,18 +168,15 @@ export function dockerContainers(
 
     async list(user) {
       const filters = labelFilter(installation, user === undefined ? {} : { [userLabel]: user });
-      const found = await asking("listing containers", () => docker.listContainers({ all: true, filters }));
+      const found = await listed(filters);
       const limit = pLimit(inspectsAtOnce);
       const containers = await Promise.all(
-        found.map(({ Id, State, Labels }) =>
-          limit(() =>
-            State === "removing" || Labels[runLabel] === undefined
-              ? undefined
-              : askingUnless([404], "listing containers", () => docker.getContainer(Id).inspect()),
-          ),
-        ),
+        found.map((summary) => {
+          if (summary.State === "removing" || summary.Labels[runLabel] === undefined) return undefined;
+          return inspected.get(summary) ?? limit(() => look(summary));
+        }),
       );
-      return containers.flatMap((inspected) => (inspected ? [toContainer(inspected)] : []));
+      return containers.flatMap((container) => container ?? []);
     },
   };
 }

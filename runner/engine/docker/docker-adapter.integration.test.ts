@@ -1,5 +1,17 @@
-import { chmod, mkdir, mkdtemp, readFile, stat, writeFile } from "node:fs/promises";
+import {
+  chmod,
+  chown,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { connect, createServer, type Socket } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Docker from "dockerode";
 import { afterAll, expect, test, vi } from "vitest";
@@ -10,6 +22,7 @@ import { twinContainers } from "#test/twin-containers";
 import type { EngineEvent } from "../engine.ts";
 import { createDockerEngine } from "./docker-engine.ts";
 import { dockerLayers } from "./layers.ts";
+import { removeByEngine } from "./remove-by-engine.ts";
 
 // What the contract cannot say, since only a real engine has it.
 const available = await dockerForTests();
@@ -166,14 +179,34 @@ else {
     expect((await twins.run("ls", { layer })).lines).toEqual(["folder", "moved"]);
   });
 
+  test("whatever runs beside a twin reaches the twin by its name, and the twin itself by the same name", async () => {
+    const name = "lookup-pump";
+    const script = "getent ahostsv4 lookup-pump | head -n 1 | cut -d ' ' -f 1; sleep infinity";
+    const id = await twins.start(script, { twin: name });
+    const address = (await twins.engine.containers.endpoint(id, 80))?.host ?? "";
+    await twins.printed(id, address);
+    const labels = {
+      ...{ user: "user1", twin: name, operation: "check", run: "lookup-check", key: "key" },
+      ...{ source: "source", revision: "a".repeat(40), attempt: "1" },
+    };
+    const { lines } = await twins.run("getent ahostsv4 lookup-pump | head -n 1 | cut -d ' ' -f 1", {
+      labels,
+    });
+    expect(lines).toEqual([address]);
+  });
+
   test("where overlays do not work a layer is a copy that behaves the same", async () => {
     const folder = join(installation.folder, "copies");
-    const layers = dockerLayers(docker, installation.id, { folder, overlayWorks: async () => false });
+    const layers = dockerLayers(docker, installation.id, {
+      folder,
+      overlayWorks: async () => false,
+      image: async () => installation.baseId,
+    });
     const lower = join(await mkdtemp(join(installation.folder, "snapshots", "s-")), "dtaas+user1");
     await mkdir(join(lower, "data"), { recursive: true });
     await writeFile(join(lower, "data/run"), "#!/bin/sh\n", { mode: 0o777 });
     await layers.ensure("copied", lower);
-    const mount = await layers.mountOf("copied");
+    const mount = await layers.mountOf({ id: "copied" });
     const copy = "folder" in mount ? mount.folder : "";
     expect((await stat(join(copy, "data"))).uid).toBe(1000);
     expect((await stat(join(copy, "data/run"))).mode & 0o111).not.toBe(0);
@@ -186,6 +219,37 @@ else {
     await expect(readFile(join(copy, "data/made"))).rejects.toMatchObject({ code: "ENOENT" });
     await layers.remove("copied");
   });
+
+  test.skipIf(process.getuid?.() !== 0)(
+    "a runner that is not root has the engine remove what a twin wrote, and nothing beside it",
+    async () => {
+      const folder = await mkdtemp(join(tmpdir(), "dtaas-not-root-"));
+      const nobody = 65_534;
+      const { gid } = await stat(socketPath);
+      await mkdir(join(folder, "going/of-the-twin"), { recursive: true });
+      await writeFile(join(folder, "going/of-the-twin/file"), "made inside");
+      await symlink(folder, join(folder, "going/of-the-twin/up"));
+      await writeFile(join(folder, "beside"), "stays");
+      await chown(folder, nobody, nobody);
+      const remove = (image: () => Promise<string>) =>
+        removeByEngine(docker, { installation: installation.id, folder, name: "going", image });
+      try {
+        process.setegid?.(gid);
+        process.seteuid?.(nobody);
+        await expect(rm(join(folder, "going"), { recursive: true })).rejects.toMatchObject({
+          code: "EACCES",
+        });
+        await remove(async () => installation.baseId);
+      } finally {
+        process.seteuid?.(0);
+        process.setegid?.(0);
+      }
+      expect(await readdir(folder)).toEqual(["beside"]);
+      const left = await docker.listContainers({ all: true, filters: { label: ["dtaas.purpose=remove"] } });
+      expect(left).toEqual([]);
+      await rm(folder, { recursive: true });
+    },
+  );
 }
 
 /** A socket in front of the engine's that can be cut. */

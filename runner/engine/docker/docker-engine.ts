@@ -9,6 +9,7 @@ import { toEngineError } from "./engine-error.ts";
 import { dockerEvents } from "./events.ts";
 import { dockerImages } from "./images.ts";
 import { dockerInside } from "./inside.ts";
+import { InspectedContainers } from "./inspected.ts";
 import { dockerLayers } from "./layers.ts";
 import { dockerLogs } from "./logs.ts";
 import { dockerNetworks } from "./networks.ts";
@@ -54,9 +55,11 @@ export function createDockerEngine(options: DockerEngineOptions): Engine {
   const layers = dockerLayers(docker, installation, {
     folder: dataFolder.layers,
     overlayWorks: once(tryOverlay),
+    image: () => images.base(),
   });
   const closed = new AbortController();
-  const events = dockerEvents(docker, installation);
+  const inspected = new InspectedContainers();
+  const events = dockerEvents(docker, installation, inspected);
 
   async function tryOverlay(): Promise<boolean> {
     await mkdir(dataFolder.layers, { recursive: true, mode: 0o711 });
@@ -86,7 +89,7 @@ export function createDockerEngine(options: DockerEngineOptions): Engine {
       }
     },
     containers: {
-      ...dockerContainers(docker, installation, (id) => layers.mountOf(id)),
+      ...dockerContainers(docker, installation, (layer) => layers.mountOf(layer), inspected),
       ...dockerInside(docker),
       events: (signal) => events(AbortSignal.any([signal, closed.signal])),
       logs: dockerLogs(docker),

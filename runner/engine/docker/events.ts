@@ -3,6 +3,7 @@ import type Docker from "dockerode";
 import type { EngineEvent } from "../engine.ts";
 import { EventQueue } from "../event-queue.ts";
 import { toEngineSince } from "./engine-time.ts";
+import type { InspectedContainers } from "./inspected.ts";
 import { fromEngineLabels, installationLabel, runLabel } from "./labels.ts";
 
 const firstRetryMs = 100;
@@ -23,6 +24,12 @@ const kinds: Record<string, EngineEvent["kind"]> = {
   disconnect: "changed",
 };
 
+interface EventSource {
+  docker: Docker;
+  installation: string;
+  inspected: InspectedContainers;
+}
+
 interface RawEvent {
   Type: string;
   Action: string;
@@ -35,7 +42,7 @@ interface RawEvent {
  * One long-lived stream of what happens to our containers. It asks for events since the last one it saw, so a short
  * break loses nothing; `reconnected` follows every break all the same, since the engine keeps only a few.
  */
-export function dockerEvents(docker: Docker, installation: string) {
+export function dockerEvents(docker: Docker, installation: string, inspected: InspectedContainers) {
   return (signal: AbortSignal): AsyncIterable<EngineEvent> => {
     const ended = new AbortController();
     const queue = new EventQueue<EngineEvent>({
@@ -45,14 +52,15 @@ export function dockerEvents(docker: Docker, installation: string) {
     });
     if (signal.aborted) queue.end();
     else signal.addEventListener("abort", () => queue.end(), { once: true });
-    void follow(docker, installation, queue, ended.signal);
+    void follow({ docker, installation, inspected }, queue, ended.signal).finally(() =>
+      inspected.follow(false),
+    );
     return queue;
   };
 }
 
 async function follow(
-  docker: Docker,
-  installation: string,
+  { docker, installation, inspected }: EventSource,
   queue: EventQueue<EngineEvent>,
   signal: AbortSignal,
 ): Promise<void> {
@@ -66,17 +74,22 @@ async function follow(
         filters: JSON.stringify({ type: ["container", "network"], event: Object.keys(kinds) }),
         abortSignal: signal,
       } as object);
+      inspected.follow(true);
       if (broken) queue.push({ kind: "reconnected" });
+      broken = false;
       retryMs = firstRetryMs;
       for await (const line of lines(stream)) {
         const event = JSON.parse(line) as RawEvent;
         sinceNano = timeOf(line, event) + 1n;
+        inspected.forget(containerOf(event));
         const mapped = await toEvent(docker, installation, event);
         if (mapped) queue.push(mapped);
       }
     } catch {
       // the engine went away or talked nonsense: connect anew
     }
+    inspected.follow(false);
+    if (!broken && !signal.aborted) queue.push({ kind: "disconnected" });
     broken = true;
     await delay(retryMs, undefined, { signal }).catch(() => {});
     retryMs = Math.min(retryMs * 2, lastRetryMs);
@@ -97,8 +110,8 @@ async function toEvent(
   }
   // A network's event names only the container, so that its labels have to be asked for. One that has gone has
   // told so itself.
-  const id = event.Actor.Attributes["container"];
-  if (!id) return undefined;
+  const id = containerOf(event);
+  if (id === "") return undefined;
   const inspected = await docker
     .getContainer(id)
     .inspect()
@@ -106,6 +119,11 @@ async function toEvent(
   const labels = inspected?.Config.Labels;
   if (!inspected?.State.Running || !labels || !isOurs(labels, installation)) return undefined;
   return { kind, container: { id, labels: fromEngineLabels(labels) } };
+}
+
+/** Empty where it is about none. */
+function containerOf({ Type, Actor }: RawEvent): string {
+  return Type === "container" ? Actor.ID : (Actor.Attributes["container"] ?? "");
 }
 
 function isOurs(labels: Record<string, string>, installation: string): boolean {

@@ -3,17 +3,18 @@ import { join } from "node:path";
 import type Docker from "dockerode";
 import { ActionNeededError, isSystemError, TryLaterError } from "#core/errors";
 import { SerialByKey } from "#core/serial-by-key";
-import type { Layers } from "../engine.ts";
+import type { LayerRef, Layers } from "../engine.ts";
 import type { LayerMount } from "./container-config.ts";
 import { asking, askingUnless } from "./engine-error.ts";
 import { engineName, installationLabel, labelFilter, layerLabel } from "./labels.ts";
+import { removeByEngine } from "./remove-by-engine.ts";
 
 const workspaceUid = 1000;
 const goingPrefix = ".going-"; // a layer being removed; not listed, finished at the next removal of it
 
 export interface DockerLayers extends Layers {
-  /** Where a layer lies; `ActionNeededError("LAYER_MISSING")`. */
-  mountOf(id: string): Promise<LayerMount>;
+  /** Where a layer lies; `ActionNeededError("LAYER_MISSING")`. Of one that was just ensured it is known. */
+  mountOf(layer: LayerRef): Promise<LayerMount>;
 }
 
 /**
@@ -23,10 +24,20 @@ export interface DockerLayers extends Layers {
 export function dockerLayers(
   docker: Docker,
   installation: string,
-  { folder, overlayWorks }: { folder: string; overlayWorks: () => Promise<boolean> },
+  {
+    folder,
+    overlayWorks,
+    image,
+  }: {
+    folder: string;
+    overlayWorks: () => Promise<boolean>;
+    /** Id of any image that has `rm`. */
+    image: () => Promise<string>;
+  },
 ): DockerLayers {
   refuseFolder(folder);
   const serial = new SerialByKey();
+  const ensured = new WeakMap<LayerRef, LayerMount>();
   const at = (id: string, ...names: string[]) => join(folder, checked(id), ...names);
   const volumeName = (id: string) => engineName(installation, checked(id));
   const volumeOf = (id: string) =>
@@ -38,17 +49,20 @@ export function dockerLayers(
     await mkdir(at(id, "upper"), { recursive: true });
     await giveToWorkspace(at(id, "upper"));
     const o = `lowerdir=${lowerFolder},upperdir=${at(id, "upper")},workdir=${at(id, "work")}`;
-    const volume = await volumeOf(id);
-    if (volume?.Options?.["o"] === o) return;
-    if (volume) await removeVolume(id); // the data folder was moved
-    await asking(`making layer ${id}`, () =>
-      docker.createVolume({
-        Name: volumeName(id),
-        Driver: "local",
-        DriverOpts: { type: "overlay", device: "overlay", o },
-        Labels: { [installationLabel]: installation, [layerLabel]: id },
-      }),
-    );
+    const make = () =>
+      asking(`making layer ${id}`, () =>
+        docker.createVolume({
+          Name: volumeName(id),
+          Driver: "local",
+          DriverOpts: { type: "overlay", device: "overlay", o },
+          Labels: { [installationLabel]: installation, [layerLabel]: id },
+        }),
+      );
+    // The engine answers with the one of this name, where there is one.
+    const volume = (await make()) as { Options?: Record<string, string> | null };
+    if (volume.Options?.["o"] === o) return;
+    await removeVolume(id); // the data folder was moved
+    await make();
   }
 
   async function ensureCopy(id: string, lowerFolder: string): Promise<void> {
@@ -76,17 +90,20 @@ export function dockerLayers(
       return serial.run(id, async () => {
         const asCopy = (await isThere(at(id, "copy"))) || !(await overlayWorks());
         await (asCopy ? ensureCopy(id, lowerFolder) : ensureOverlay(id, lowerFolder));
-        return { id };
+        const ref = { id };
+        ensured.set(ref, asCopy ? { folder: at(id, "copy") } : { volume: volumeName(id) });
+        return ref;
       });
     },
 
     remove(id) {
       return serial.run(id, async () => {
         await removeVolume(id);
-        const going = join(folder, `${goingPrefix}${checked(id)}`);
-        await rm(going, { recursive: true, force: true });
-        if (await isThere(at(id))) await rename(at(id), going);
-        await rm(going, { recursive: true, force: true });
+        const name = `${goingPrefix}${checked(id)}`;
+        const removeGoing = () => removeByEngine(docker, { installation, folder, name, image });
+        await removeGoing();
+        if (await isThere(at(id))) await rename(at(id), join(folder, name));
+        await removeGoing();
       });
     },
 
@@ -99,7 +116,10 @@ export function dockerLayers(
       return [...ids].sort();
     },
 
-    async mountOf(id) {
+    async mountOf(layer) {
+      const known = ensured.get(layer);
+      if (known) return known;
+      const { id } = layer;
       if (await isThere(at(id, "copy"))) return { folder: at(id, "copy") };
       // The engine would make an empty volume for a name it does not know.
       if (await volumeOf(id)) return { volume: volumeName(id) };

@@ -60,7 +60,7 @@ function containers(world: FakeWorld, enter: Enter, closed: AbortSignal): Contai
     },
     async list(user) {
       await enter("containers.list", user);
-      return world.snapshot().filter((container) => user === undefined || container.labels.user === user);
+      return world.snapshot(user);
     },
     events(signal) {
       const queue = new EventQueue<EngineEvent>({

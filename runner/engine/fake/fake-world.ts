@@ -108,9 +108,13 @@ export class FakeWorld {
     this.emit("changed", container);
   }
 
-  /** Everybody's containers, as an operator would see them. */
-  snapshot(): Container[] {
-    return [...this.containers.values()].map((container) => container.inspect());
+  /** Everybody's containers, as an operator would see them, or one user's. */
+  snapshot(user?: string): Container[] {
+    const found: Container[] = [];
+    for (const container of this.containers.values()) {
+      if (user === undefined || container.spec.labels.user === user) found.push(container.inspect());
+    }
+    return found;
   }
 
   /** Ends every container without an event, as a power cut does. */
