@@ -75,7 +75,8 @@ module.exports = {
     livesIn("bullmq/", "(core|controller|runner)/queue"),
     livesIn("(ajv|ajv-formats|yaml)/", "schemas"),
     livesIn("handlebars/", "templates"),
-    livesIn("graphql/", "embedded/forge"),
+    livesIn("graphql/", "embedded/forge|controller/library"),
+    livesIn("(minisearch|yazl)/", "controller/library"),
     {
       name: "no-cycles",
       comment: "a cycle of imports (types do not count) hides who is below whom",

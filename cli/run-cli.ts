@@ -2,9 +2,11 @@ import { Command, CommanderError } from "commander";
 import type { CliIo } from "./cli-io.ts";
 import { deliveryCommand } from "./delivery/delivery-command.ts";
 import { exitCodes } from "./exit-codes.ts";
+import { libraryCommand } from "./library/library-command.ts";
 import { painter } from "./output/paint.ts";
 import { printError } from "./output/print-error.ts";
 import { planCommand } from "./plan/plan-command.ts";
+import { remoteCommand } from "./remote/remote-command.ts";
 import { twinCommand } from "./twin/twin-command.ts";
 import { validateCommand } from "./validate/validate-command.ts";
 
@@ -33,6 +35,8 @@ export async function runCli(
     .addCommand(validateCommand(io, end))
     .addCommand(planCommand(io))
     .addCommand(twinCommand(io, end))
+    .addCommand(libraryCommand(io))
+    .addCommand(remoteCommand(io, end))
     .addCommand(deliveryCommand(io));
   prepare(program, io);
   try {

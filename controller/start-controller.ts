@@ -22,6 +22,7 @@ import { createApp } from "./http/create-app.ts";
 import { webhookRoute } from "./http/webhook-route.ts";
 import { Deliveries } from "./intake/deliveries.ts";
 import { projectSecret } from "./intake/project-secret.ts";
+import { Library } from "./library/library.ts";
 import { controllerMetrics } from "./metrics.ts";
 import { runArchive } from "./reading/run-archive.ts";
 import { storedDocuments } from "./reading/stored-documents.ts";
@@ -33,6 +34,7 @@ import { planView } from "./reconcile/plan-view.ts";
 import { type ReconcileDeps, reconcileProject } from "./reconcile/reconcile-project.ts";
 import { resync } from "./reconcile/resync.ts";
 import { Tracked } from "./reconcile/tracked.ts";
+import { Remotes } from "./remotes/remotes.ts";
 import { reportStatuses } from "./review/report-statuses.ts";
 import { startScheduler } from "./schedule/start-scheduler.ts";
 
@@ -233,6 +235,14 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     if (gone.length > 0) logger.info({ snapshots: gone.length }, "unused snapshots removed");
     await lfsStore.sweep(snapshotGraceMs);
   };
+  const remotes = await Remotes.open({
+    folder: data.remotes,
+    forge,
+    mirrors,
+    tracked,
+    logger,
+    onMoved: nudgeNews,
+  });
   const app = createApp({
     version: parts.version,
     group: config.group,
@@ -254,6 +264,8 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
       if (project) await snapshots.ensure(project, commit);
     },
     deliveries,
+    remotes,
+    library: new Library({ forge, mirrors, tracked, onMoved: nudgeNews }),
     plan: async (user) => planView(user, desired.get(user), await documents.observed(user), Date.now()),
     queueLengths: async () => {
       const lengths = [projects.queue, users.queue, observedNudges.queue].map(async (queue) => {
@@ -287,6 +299,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
   const scheduler = startScheduler({ data, desired, documents, logger, nudgeUser });
   for (const user of desired.unreadable) nudgeProject(`${config.group}/${user}`);
   void lookAtAll();
+  remotes.start();
   const timer = setInterval(() => void lookAtAll(), config.resyncSeconds * 1000);
   const address = server.address();
 
@@ -296,6 +309,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
       stopping.abort();
       clearInterval(timer);
       scheduler.close();
+      await remotes.close();
       await new Promise<void>((resolve) => {
         server.close(() => resolve());
         server.closeIdleConnections();

@@ -21,6 +21,8 @@ export interface DataFolder {
   keys: string;
   /** (c) `<user>.json`: the commit statuses reported last. */
   reported: string;
+  /** (c) `<user>.json`: what became of remotes; `git/`: what was fetched from them. */
+  remotes: string;
   /** (r) `<user>.json`, one observed-state document each. */
   observed: string;
   /** (r) `<user>/<twin>/<run id>/{manifest,outcome}.json, log.ndjson, outputs/`. */
@@ -48,6 +50,7 @@ export function dataFolder(root: string): DataFolder {
     schedules: at("schedules"),
     keys: at("keys"),
     reported: at("reported"),
+    remotes: at("remotes"),
     observed: at("observed"),
     runs: at("runs"),
     memory: at("memory"),

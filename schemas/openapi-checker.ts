@@ -55,10 +55,10 @@ export class OpenApiChecker {
 }
 
 function matches(template: string, path: string): boolean {
-  const isOutput = template.endsWith("/outputs/{path}"); // the only one that may have several segments
+  const isDeep = template.endsWith("/{path}"); // may have several segments
   const wanted = template.split("/");
   const given = path.split("/");
-  if (isOutput ? given.length < wanted.length : given.length !== wanted.length) return false;
+  if (isDeep ? given.length < wanted.length : given.length !== wanted.length) return false;
   return wanted.every((part, index) => part.startsWith("{") || part === given[index]);
 }
 

@@ -5,6 +5,7 @@ import type { Platform } from "./generated/platform.ts";
 import { normaliseResources } from "./normalise-twin.ts";
 import { hasErrors, parseDocument } from "./parse-document.ts";
 import { recordOf } from "./plain-data.ts";
+import { remotePolicyOf } from "./remotes.ts";
 import { parseSize } from "./size.ts";
 import type { PlatformDocument, Retention, UserLimits } from "./twin-spec.ts";
 import { findUnknownTemplate } from "./unknown-template.ts";
@@ -33,7 +34,14 @@ export function parsePlatform(
     },
   });
   if (hasErrors(diagnostics)) return { diagnostics, locate: yaml.locate };
-  const { group, shared = [], defaults: written, limits, retention } = (yaml.value as Platform).spec;
+  const {
+    group,
+    shared = [],
+    defaults: written,
+    limits,
+    retention,
+    policies,
+  } = (yaml.value as Platform).spec;
   const document: PlatformDocument = {
     group,
     shared: shared.map(({ project }) => ({ project })),
@@ -43,6 +51,7 @@ export function parsePlatform(
     },
     ...(retention === undefined ? {} : { retention: retentionOf(retention) }),
     ...(limits?.perUser === undefined ? {} : { limits: { perUser: userLimits(limits.perUser) } }),
+    ...(policies?.remotes ? { remotes: remotePolicyOf((yaml.value as Platform).spec) } : {}),
   };
   return { document, diagnostics, locate: yaml.locate };
 }

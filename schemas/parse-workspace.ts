@@ -3,6 +3,7 @@ import type { Diagnostic } from "./diagnostic.ts";
 import type { Workspace } from "./generated/workspace.ts";
 import { hasErrors, parseDocument } from "./parse-document.ts";
 import { recordOf } from "./plain-data.ts";
+import { findDoubleRemotes, remotesOf } from "./remotes.ts";
 import type { WorkspaceDocument } from "./twin-spec.ts";
 import { findUnknownTemplate } from "./unknown-template.ts";
 import type { Locate } from "./yaml-document.ts";
@@ -26,9 +27,16 @@ export function parseWorkspace(
     check: (value, find) => {
       const template = recordOf(recordOf(value)?.["spec"])?.["template"];
       findUnknownTemplate(template, "/spec/template", options, find);
+      findDoubleRemotes(recordOf(value)?.["spec"], find);
     },
   });
   if (hasErrors(diagnostics)) return { diagnostics, locate: yaml.locate };
-  const workspace = layerWorkspace((yaml.value as Workspace).spec, defaults.workspace);
-  return { document: { workspace }, diagnostics, locate: yaml.locate };
+  const { spec } = yaml.value as Workspace;
+  const remotes = remotesOf(spec);
+  const workspace = layerWorkspace(spec, defaults.workspace);
+  return {
+    document: { workspace, ...(remotes.length > 0 ? { remotes } : {}) },
+    diagnostics,
+    locate: yaml.locate,
+  };
 }

@@ -2,6 +2,7 @@
 // in bytes. Everything behind `schemas/` speaks these types; nobody else reads YAML.
 
 import type { CronTime } from "./cron.ts";
+import type { RemotePolicy, RemoteSpec } from "./remotes.ts";
 
 export type AssetKind = "data" | "function" | "model" | "tool" | "digital-twin";
 
@@ -110,6 +111,8 @@ export interface PlatformDocument {
   group: string;
   shared: { project: string }[];
   defaults: { workspace: WorkspaceImage; resources: Resources };
+  /** Absent: every remote on the open internet. */
+  remotes?: RemotePolicy;
   /** Absent: no limits. */
   limits?: { perUser: UserLimits };
   retention?: Retention;
@@ -132,4 +135,6 @@ export interface UserLimits {
 /** The normalised workspace.yaml of a user. */
 export interface WorkspaceDocument {
   workspace: WorkspaceImage;
+  /** Absent: none. */
+  remotes?: RemoteSpec[];
 }

@@ -5,6 +5,7 @@ import { ActionNeededError, messageOf, TryLaterError } from "#core/errors";
 import type { Problem } from "#schemas/api";
 
 const answerMs = 30_000;
+const uploadMs = 5 * 60_000;
 const maxErrorBytes = 64 * 1024;
 const attempts = 3; // of what may be sent again without harm
 const firstPauseMs = 500;
@@ -50,6 +51,17 @@ export class ApiClient {
     }
   }
 
+  /** Sends bytes as they are; takes as long as the platform allows for an upload. */
+  async upload<T>(
+    method: "POST" | "PUT",
+    path: string,
+    body: { bytes: Uint8Array; type: string },
+    headers: Record<string, string> = {},
+  ): Promise<T> {
+    const response = await this.#send(method, path, body, { Accept: "application/json", ...headers });
+    return (await response.json()) as T;
+  }
+
   /** The bytes of an answer as they come. */
   async *read(path: string, accept = "*/*"): AsyncGenerator<Uint8Array> {
     const response = await this.#send("GET", path, undefined, { Accept: accept });
@@ -82,7 +94,8 @@ export class ApiClient {
     headers: Record<string, string> = { Accept: "application/json" },
   ): Promise<Response> {
     const isStream = headers["Accept"] !== "application/json";
-    const late = AbortSignal.timeout(answerMs);
+    const sent = bodyOf(body);
+    const late = AbortSignal.timeout(sent?.isUpload ? uploadMs : answerMs);
     let response: Response;
     try {
       response = await fetch(`${this.url}/api/v1${path}`, {
@@ -91,9 +104,9 @@ export class ApiClient {
         headers: {
           ...headers,
           Authorization: `Bearer ${this.#token}`,
-          ...(body === undefined ? {} : { "Content-Type": "application/json" }),
+          ...(sent === undefined ? {} : { "Content-Type": sent.type }),
         },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        ...(sent === undefined ? {} : { body: sent.body }),
         signal: isStream ? this.#signal : AbortSignal.any([this.#signal, late]),
       });
     } catch (error) {
@@ -108,6 +121,17 @@ export class ApiClient {
 function mayPass(error: unknown): boolean {
   if (error instanceof ActionNeededError) return error.code === "API_UNREACHABLE";
   return error instanceof TryLaterError || error instanceof TypeError; // the connection broke within the answer
+}
+
+function bodyOf(
+  body: unknown,
+): { body: string | Uint8Array<ArrayBuffer>; type: string; isUpload: boolean } | undefined {
+  if (body === undefined) return undefined;
+  const { bytes, type } = body as { bytes?: unknown; type?: unknown };
+  if (bytes instanceof Uint8Array && typeof type === "string") {
+    return { body: new Uint8Array(bytes), type, isUpload: true };
+  }
+  return { body: JSON.stringify(body), type: "application/json", isUpload: false };
 }
 
 function unreachable(url: string, error: unknown, isLate: boolean): Error {

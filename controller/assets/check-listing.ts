@@ -83,7 +83,8 @@ export function checkLinks(
 
 const leadsElsewhere = "The name leads elsewhere";
 
-function nameFault(name: string): string | undefined {
+/** Why a file or folder may not be called so; `undefined` for a good name. */
+export function nameFault(name: string): string | undefined {
   if (name === "" || name === "." || name === "..") return leadsElsewhere;
   if (/\p{Cc}/u.test(name)) return "The name holds a control character";
   if (name.includes("\\")) return "The name holds a backslash";

@@ -4,6 +4,7 @@ import type { RepositoryTree, TreeEntry } from "#schemas/repository-tree";
 import { followLinks } from "./follow-links.ts";
 import type { GitEntry } from "./git-entry.ts";
 import type { Mirrors } from "./mirrors.ts";
+import type { PassingBlob } from "./read-blobs.ts";
 import { GitFailed } from "./run-git.ts";
 import { maxPathBytes } from "./tree-limits.ts";
 
@@ -78,10 +79,23 @@ export class GitReader implements RepositoryTree {
     return found?.kind === "folder" ? { kind: "folder", executable: false, id: found.id } : undefined;
   }
 
+  /** What Git itself lists at this path: a link is a link, and nothing is followed. */
+  listed(path: string): GitEntry | undefined {
+    return this.#byPath.get(path);
+  }
+
   /** Names of what lies directly in a folder, sorted; nothing for what is no folder. */
   list(folder: string): readonly string[] {
     const path = folder === "" ? "" : this.#find(folder)?.path;
     return path === undefined ? [] : (this.#names.get(path) ?? []);
+  }
+
+  /** What Git lists directly in a folder, sorted by name; a hostile tree may hold a name twice, it is told once. */
+  listedIn(folder: string): GitEntry[] {
+    const path = folder === "" ? "" : this.#find(folder)?.path;
+    if (path === undefined) return [];
+    const names = new Set(this.#names.get(path));
+    return [...names].flatMap((name) => this.#byPath.get(path === "" ? name : `${path}/${name}`) ?? []);
   }
 
   /** Where each link of the tree points, by the link's path; a target that is too long or no UTF-8 is left out. */
@@ -129,6 +143,25 @@ export class GitReader implements RepositoryTree {
     }
     try {
       return await this.#contents(files, signal);
+    } catch (error) {
+      if (error instanceof GitFailed) throw unreadable(this.#mirrors, this.projectId, this.commit, error);
+      throw error;
+    }
+  }
+
+  /**
+   * Hands over the content of files one after another, in pieces that are each taken before the next is read; whatever
+   * the files' size, one piece is kept in memory.
+   */
+  async streamAll(
+    files: readonly Pick<GitEntry, "id">[],
+    take: (index: number, pieces: PassingBlob["pieces"]) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const ids = files.map(({ id }) => id);
+    let index = 0;
+    try {
+      await this.#mirrors.blobs(this.projectId, ids, (_id, blob) => take(index++, blob.pieces), signal);
     } catch (error) {
       if (error instanceof GitFailed) throw unreadable(this.#mirrors, this.projectId, this.commit, error);
       throw error;

@@ -18,6 +18,8 @@ export interface GitCall {
   input?: string | Uint8Array;
   signal?: AbortSignal | undefined;
   timeoutMs: number;
+  /** Exit codes that are answers, beside 0. */
+  answers?: readonly number[];
   /** More output than this ends the call with `GitFailed`. */
   maxOutputBytes: number;
 }
@@ -141,7 +143,8 @@ export function runGit(git: GitOptions, call: GitCall): Promise<Buffer> {
       clearTimeout(timer);
       call.signal?.removeEventListener("abort", onAbort);
       if (failure) reject(failure);
-      else if (code !== 0) reject(new GitFailed(lastLines(complaint, what, code), "exit", code ?? undefined));
+      else if (code !== 0 && !call.answers?.includes(code ?? -1))
+        reject(new GitFailed(lastLines(complaint, what, code), "exit", code ?? undefined));
       else resolve(Buffer.concat(output));
     });
     child.stdin.on("error", () => {}); // git ended before it read everything; its exit code tells

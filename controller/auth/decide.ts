@@ -6,10 +6,18 @@ export const accessLevels = { reporter: 20, developer: 30, maintainer: 40, owner
  * - `identify`: who am I, what does the API offer; anybody with a good token;
  * - `see`: twins, runs, logs, outputs and plans of one user;
  * - `operate`: run and cancel operations; `change-state`: commit `state:` or results;
+ * - `change-files`: commit files with the caller's own token;
  * - `delete`: take away what is kept of a user's twins;
  * - `administer`: state of the platform itself.
  */
-export type Action = "identify" | "see" | "operate" | "change-state" | "delete" | "administer";
+export type Action =
+  | "identify"
+  | "see"
+  | "operate"
+  | "change-state"
+  | "change-files"
+  | "delete"
+  | "administer";
 
 export interface Standing {
   /** Level on the user's project, inherited memberships included; 0 for a stranger or where there is no project. */
@@ -25,6 +33,7 @@ const neededLevel: Record<Exclude<Action, "identify" | "administer">, number> = 
   see: accessLevels.reporter,
   operate: accessLevels.developer,
   "change-state": accessLevels.developer,
+  "change-files": accessLevels.developer,
   delete: accessLevels.maintainer,
 };
 

@@ -84,6 +84,7 @@ const words: Record<Action, string> = {
   see: "see what runs",
   operate: "run or cancel operations",
   "change-state": "start or stop twins",
+  "change-files": "change files",
   delete: "delete",
   administer: "administer",
 };

@@ -17,6 +17,7 @@ const everybody = answers("yes", "yes", "yes", "yes");
 const members = answers("hidden", "yes", "yes", "yes");
 const developers = answers("hidden", "no", "yes", "yes");
 const administrators = answers("no", "no", "no", "no");
+const library = "/library/{repository}";
 const run = "/twins/{user}/{twin}/runs/{id}";
 
 /**
@@ -49,6 +50,27 @@ export const rightsTable: readonly RightsRow[] = [
     says: "commit what it kept, with the caller's own token, so the Git host decides, too",
     ...developers,
   },
+  { route: "GET /library", says: "list repositories; only those that may be seen", ...everybody },
+  {
+    route: "GET /library/search",
+    says: "search assets; only of repositories that may be seen",
+    ...everybody,
+  },
+  { route: `GET ${library}/assets`, says: "list the assets of a repository", ...members },
+  { route: `GET ${library}/folder`, says: "list one folder", ...members },
+  { route: `GET ${library}/files/{path}`, says: "one file", ...members },
+  { route: `GET ${library}/archive`, says: "a folder as an archive", ...members },
+  { route: `PUT ${library}/files/{path}`, says: "write a file, with the caller's own token", ...developers },
+  { route: `DELETE ${library}/files/{path}`, says: "delete a file or folder, likewise", ...developers },
+  { route: `POST ${library}/changes`, says: "change files in one commit, likewise", ...developers },
+  { route: `POST ${library}/upload`, says: "upload files in one commit, likewise", ...developers },
+  {
+    route: "POST /library/graphql",
+    says: "read folders and files; what may not be seen is null",
+    ...everybody,
+  },
+  { route: "GET /users/{user}/remotes", says: "repositories on other hosts", ...members },
+  { route: "POST /users/{user}/remotes/{remote}/sync", says: "pull from or push to one", ...developers },
   { route: "GET /status", says: "state of the platform", ...administrators },
 ];
 
@@ -71,6 +93,7 @@ may do is your role in a project there, inherited roles included.
 - Send the token as \`Authorization: Bearer <token>\` or \`PRIVATE-TOKEN: <token>\`. Without one, or with one that the Git
   host does not know, the answer is 401.
 - The project of a user is \`<group>/<user>\`. A *stranger* is no member of it, or a guest.
+- For \`/library/{repository}\` the role in that project counts, a shared one included.
 - An *administrator* is a maintainer or owner of \`<group>/platform\`.
 - What you may not see is answered as if it were not there (404). What you see and may not do is 403.
 - A token that was revoked is refused after at most 60 seconds; a role that was taken away ends after at most 30.

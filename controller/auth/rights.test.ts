@@ -1,3 +1,4 @@
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openApiDocument } from "#controller/http/openapi";
@@ -10,6 +11,7 @@ import {
   outcomeOf,
   startApi,
 } from "../../test/fixtures/api-fixture.ts";
+import { commitFiles, runGitIn } from "../../test/fixtures/git-http-server.ts";
 import { type Answer, rightsDocument, rightsTable } from "./rights-table.ts";
 
 const roles = {
@@ -20,13 +22,31 @@ const roles = {
   administrator: "admin",
 } as const;
 const id = "r0000000000000000a";
-const values: Record<string, string> = { user: "user1", twin: "tank", path: "a.txt" };
+const values: Record<string, string> = {
+  user: "user1",
+  twin: "tank",
+  path: "models/a.txt",
+  repository: "user1",
+  remote: "upstream",
+};
+const bodies: Record<string, unknown> = {
+  "PUT /twins/{user}/{twin}/state": { state: "running" },
+  "POST /twins/{user}/{twin}/runs": { operation: "create" },
+  "POST /library/{repository}/changes": { changes: [{ action: "delete", path: "models/a.txt" }] },
+  "POST /library/graphql": {
+    query: '{ readFile(path: "user1/models/a.txt") { repository { blobs { nodes { name } } } } }',
+  },
+};
 let api: ApiFixture;
 
 beforeAll(async () => {
   api = await startApi();
   await api.desire("user1", [desiredTwin("tank")]);
   await api.writeRun(manifestOf({ id, user: "user1", twin: "tank" }), outcomeOf());
+  const mirror = join(api.data.git, "2.git"); // the second project that the forge pretends to have
+  await mkdir(mirror, { recursive: true });
+  runGitIn(mirror, ["init", "--quiet", "--bare", "--initial-branch=main", "."]);
+  commitFiles(mirror, { "models/a.txt": "a" });
   api.deliveries.push({
     id: "d1",
     acceptedAt: "2026-01-01T00:00:00Z",
@@ -78,12 +98,7 @@ async function statusOf(route: string, who: string | undefined): Promise<number>
   const path = template.replaceAll(/\{(\w+)\}/g, (_all, name: string) =>
     name === "id" ? (delivery ? "d1" : id) : (values[name] ?? name),
   );
-  const body = template.endsWith("/state")
-    ? { state: "running" }
-    : template.endsWith("/runs") && method === "POST"
-      ? { operation: "create" }
-      : undefined;
-  const response = await api.ask(who, method, path, body);
+  const response = await api.ask(who, method, path, bodies[`${method} ${template}`]);
   const { status } = response;
   if (template !== "/events") await response.arrayBuffer();
   else await response.body?.cancel();

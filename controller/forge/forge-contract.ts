@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Forge, ForgeProject, WantedHook } from "./forge.ts";
+import type { Forge, ForgeProject, NewCommit, WantedHook } from "./forge.ts";
 
 /** A Git host that the contract can be tried on; everything it makes gets a name of its own. */
 export interface ForgeStage {
@@ -14,6 +14,10 @@ export interface ForgeStage {
   push(path: string, files: Record<string, string>): Promise<string>;
   /** A file at a commit. */
   read(path: string, commit: string, file: string): Promise<Buffer>;
+  /** Every file of the default branch. */
+  files(path: string): Promise<Record<string, { content: Buffer; executable: boolean }>>;
+  /** How many commits lie between the two. */
+  commitsBetween(path: string, from: string, to: string): Promise<number>;
   createUser(username: string): Promise<{ id: number; token: string }>;
   addMember(path: string, username: string, accessLevel: number): Promise<void>;
   revokeTokens(username: string): Promise<void>;
@@ -298,6 +302,82 @@ export function forgeContract(stage: () => ForgeStage): void {
     const lost = results.filter((result) => result.status === "rejected");
     expect(lost.length).toBeLessThan(2);
     for (const { reason } of lost) expect(reason).toMatchObject({ code: "BRANCH_MOVED" });
+  });
+
+  test("many files are made, changed, moved and removed in one commit, byte for byte", async () => {
+    const { project, head } = await freshProject({ "models/a.txt": "1", "models/b.txt": "2", "data/c": "3" });
+    const owner = await stage().createUser("contract-author");
+    await stage().addMember(project.path, "contract-author", developer);
+    const binary = Uint8Array.from({ length: 1024 }, (_, n) => (n * 7) % 256);
+    const { commit } = await stage().forge.commit(project, {
+      token: owner.token,
+      message: "Ordnung schaffen: größer\n\nZwei Zeilen",
+      actions: [
+        { action: "create", path: "models/größe 模型.fmu", content: binary, executable: false },
+        { action: "create", path: "tools/run", content: Buffer.from("#!/bin/sh\n"), executable: true },
+        { action: "update", path: "models/a.txt", content: Buffer.from("é\n"), lastCommit: head },
+        { action: "chmod", path: "models/a.txt", executable: true },
+        { action: "move", from: "models/b.txt", path: "models/moved/b.txt", lastCommit: head },
+        { action: "delete", path: "data/c", lastCommit: head },
+      ],
+    });
+    expect(await stage().forge.head(project)).toBe(commit);
+    const files = await stage().files(project.path);
+    expect(Object.keys(files).sort()).toEqual([
+      "models/a.txt",
+      "models/größe 模型.fmu",
+      "models/moved/b.txt",
+      "tools/run",
+    ]);
+    expect(files["models/größe 模型.fmu"]?.content.equals(binary)).toBe(true);
+    expect(files["models/größe 模型.fmu"]?.executable).toBe(false);
+    expect(files["tools/run"]?.executable).toBe(true);
+    expect(files["models/a.txt"]).toEqual({ content: Buffer.from("é\n"), executable: true });
+    expect(files["models/moved/b.txt"]?.content.toString()).toBe("2");
+    expect(await stage().commitsBetween(project.path, head, commit)).toBe(1);
+  });
+
+  test("a commit whose files have moved on, or are there already, changes nothing and names the file", async () => {
+    const { project, head } = await freshProject({ a: "1", b: "1" });
+    const owner = await stage().createUser("contract-late");
+    const reader = await stage().createUser("contract-reader");
+    await stage().addMember(project.path, "contract-late", 40);
+    await stage().addMember(project.path, "contract-reader", 20);
+    const newer = await stage().push(project.path, { b: "2" });
+    const content = Buffer.from("mine");
+    const late = (actions: NewCommit["actions"], token = owner.token) =>
+      stage().forge.commit(project, { token, message: "late", actions });
+    const good = { action: "update", path: "a", content, lastCommit: head } as const;
+    const inTheWay = { code: "FILE_CHANGED", where: { file: "b" } };
+    await expect(
+      late([good, { action: "update", path: "b", content, lastCommit: head }]),
+    ).rejects.toMatchObject(inTheWay);
+    await expect(late([good, { action: "delete", path: "b", lastCommit: head }])).rejects.toMatchObject(
+      inTheWay,
+    );
+    await expect(
+      late([good, { action: "create", path: "b", content, executable: false }]),
+    ).rejects.toMatchObject(inTheWay);
+    await expect(late([{ action: "move", from: "a", path: "b", lastCommit: head }])).rejects.toMatchObject(
+      inTheWay,
+    );
+    await expect(late([good], reader.token)).rejects.toMatchObject({ code: "FORGE_FORBIDDEN" });
+    expect(await stage().forge.head(project)).toBe(newer);
+  });
+
+  test("the first commit of an empty repository makes its branch", async () => {
+    const { project } = await freshProject();
+    const owner = await stage().createUser("contract-first");
+    await stage().addMember(project.path, "contract-first", 40);
+    const content = Buffer.from("1");
+    const { commit } = await stage().forge.commit(project, {
+      token: owner.token,
+      message: "first",
+      actions: [{ action: "create", path: "data/a", content, executable: false }],
+    });
+    const filled = await stage().forge.project(project.path);
+    expect(filled?.defaultBranch).toBe("main");
+    expect(await stage().forge.head(filled ?? project)).toBe(commit);
   });
 
   test("a refused token is said to be refused by everything that asks with it", async () => {

@@ -32,6 +32,12 @@ export interface Forge {
    * `ActionNeededError("BRANCH_MOVED")` when somebody pushed in between: ask again.
    */
   commitFiles(project: ForgeProject, change: FilesChange): Promise<{ commit: string | undefined }>;
+  /**
+   * Makes all changes in one commit on the default branch, or none, with the caller's own token and rights. An empty
+   * repository gets its first commit on `main`. A file that is not as its action expects is
+   * `ActionNeededError("FILE_CHANGED")`; what else the host refuses is `COMMIT_REFUSED` or `FORGE_FORBIDDEN`.
+   */
+  commit(project: ForgeProject, commit: NewCommit): Promise<{ commit: string }>;
   /** URL and credentials for `git fetch`; the token is for the header only, never for a command line. */
   gitAccess(project: ForgeProject): { url: string; username: string; password: string };
 }
@@ -83,3 +89,19 @@ export interface FilesChange {
   files: readonly { path: string; content: Uint8Array }[];
   message: string;
 }
+
+export interface NewCommit {
+  token: string;
+  message: string;
+  /** Carried out one after another. */
+  actions: readonly FileAction[];
+}
+
+/** `lastCommit`: the newest commit that touched the file as far as the caller knows; another one is a conflict. */
+export type FileAction =
+  | { action: "create"; path: string; content: Uint8Array; executable: boolean }
+  | { action: "update"; path: string; content: Uint8Array; lastCommit: string }
+  | { action: "delete"; path: string; lastCommit: string }
+  /** Content and mode stay. */
+  | { action: "move"; from: string; path: string; lastCommit: string }
+  | { action: "chmod"; path: string; executable: boolean };

@@ -9,6 +9,8 @@ export interface ApiRoute {
   path: string;
   action: Action;
   resource: Resource;
+  /** Bytes of a larger JSON body than usual; `own`: the route reads its body itself. */
+  body?: number | "own";
   handle: (request: Request, response: Response) => Promise<void>;
 }
 

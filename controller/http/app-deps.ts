@@ -4,7 +4,9 @@ import type { Logger } from "#core/logger";
 import type { DeliveryView, PlanView, QueueLength } from "#schemas/api";
 import type { PinnedSnapshot } from "#schemas/desired-state";
 import type { Forge } from "../forge/forge.ts";
+import type { Library } from "../library/library.ts";
 import type { ControllerMetrics } from "../metrics.ts";
+import type { Remotes } from "../remotes/remotes.ts";
 import type { ReadHeadFile } from "../requests/change-state.ts";
 
 /** Deliveries as the journal remembers them. */
@@ -30,6 +32,8 @@ export interface AppDeps {
   /** Makes a checkout that is not there any more; for runs that are done again. */
   ensureSnapshot: (pinned: PinnedSnapshot) => Promise<void>;
   deliveries: DeliveryBook;
+  library: Library;
+  remotes: Pick<Remotes, "list" | "request">;
   plan: (user: string) => Promise<PlanView>;
   /** By queue name. */
   queueLengths: () => Promise<Record<string, QueueLength>>;

@@ -1,4 +1,4 @@
-import express, { type Express, Router } from "express";
+import express, { type Express, type RequestHandler, Router } from "express";
 import helmet from "helmet";
 import { ActionNeededError, messageOf } from "#core/errors";
 import { logSetAside } from "#core/read-or-set-aside";
@@ -17,10 +17,12 @@ import { deliveryRoutes } from "./delivery-routes.ts";
 import { errorMiddleware } from "./error-middleware.ts";
 import { eventRoute } from "./event-route.ts";
 import { Streams } from "./event-stream.ts";
+import { libraryRoutes } from "./library-routes.ts";
 import { logRoute } from "./log-route.ts";
 import { openApiDocument } from "./openapi.ts";
 import { platformRoutes } from "./platform-routes.ts";
 import { addProbeRoutes } from "./probe-routes.ts";
+import { remoteRoutes } from "./remote-routes.ts";
 import { requestLog, requestMetrics } from "./request-log.ts";
 import { runRoutes } from "./run-routes.ts";
 import { twinRoutes } from "./twin-routes.ts";
@@ -60,7 +62,7 @@ export function createApp(deps: AppDeps): Express {
         next();
       },
       requires({ callers, rights }, route.action, route.resource),
-      express.json({ limit: maxBodyBytes }),
+      route.body === "own" ? asItIs : express.json({ limit: route.body ?? maxBodyBytes }),
       route.handle,
     );
   }
@@ -73,6 +75,8 @@ export function createApp(deps: AppDeps): Express {
   app.use(errorMiddleware(deps.logger));
   return app;
 }
+
+const asItIs: RequestHandler = (_request, _response, next) => next();
 
 /** All routes below `/api/v1`, each with the right it asks for. */
 export function apiRoutes(
@@ -100,6 +104,8 @@ export function apiRoutes(
     ...runRoutes({ data, runs, requests, forge, memberships, rights, publicUrl: deps.publicUrl }),
     logRoute({ data, runs, streams }),
     eventRoute({ data, documents, rights, streams }),
+    ...libraryRoutes({ library: deps.library, rights, stopping: deps.stopping }),
+    ...remoteRoutes({ remotes: deps.remotes }),
     ...deliveryRoutes({ deliveries: deps.deliveries, documents, runs, rights }),
   ];
 }

@@ -19,7 +19,11 @@ export function ref(name: string): object {
 }
 
 /** An object all of whose properties are there, but for those named in `optional`. */
-function record(description: string, properties: Record<string, object>, optional: string[] = []): object {
+export function record(
+  description: string,
+  properties: Record<string, object>,
+  optional: string[] = [],
+): object {
   const required = Object.keys(properties).filter((name) => !optional.includes(name));
   return { type: "object", description, required, properties };
 }

@@ -1,3 +1,5 @@
+import { libraryPaths, librarySchemas } from "./openapi-library.ts";
+import { remotePaths, remoteSchemas } from "./openapi-remotes.ts";
 import { itemsOf, ref, schemas } from "./openapi-schemas.ts";
 
 interface Operation {
@@ -63,7 +65,7 @@ function operation(
     tags: [tag],
     ...more,
     ...(parameters.length === 0 ? {} : { parameters }),
-    responses: { ...more.responses, ...(more.requestBody ? bodyAnswers : {}), ...answersToAll },
+    responses: { ...answersToAll, ...(more.requestBody ? bodyAnswers : {}), ...more.responses },
   };
 }
 
@@ -72,6 +74,8 @@ const runs = `${twin}/runs`;
 const run = `${runs}/{id}`;
 
 const paths: Record<string, Record<string, Operation>> = {
+  ...libraryPaths({ operation, json, problem, query }),
+  ...remotePaths({ operation, json, problem, query }),
   "/openapi.json": {
     get: {
       summary: "This document.",
@@ -281,7 +285,7 @@ export function openApiDocument(version: string) {
         bearer: { type: "http", scheme: "bearer", description: "A personal access token of the Git host." },
         privateToken: { type: "apiKey", in: "header", name: "PRIVATE-TOKEN" },
       },
-      schemas,
+      schemas: { ...schemas, ...librarySchemas, ...remoteSchemas },
     },
   };
 }

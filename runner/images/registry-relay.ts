@@ -6,8 +6,8 @@ import { connect as connectTcp, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { ActionNeededError, isSystemError, messageOf } from "#core/errors";
+import { isPublicName, publicAddressOf } from "#core/public-address";
 import type { AptSource, MachineApt } from "./machine-apt.ts";
-import { isPublicName, publicAddressOf } from "./public-address.ts";
 import type { PythonIndex } from "./python-index.ts";
 import type { Upstream } from "./upstream-request.ts";
 

@@ -3,6 +3,7 @@ import { compileSchema } from "../compile-schema.ts";
 import type { DesiredState, PlatformSettings, RunRequest } from "../desired-state.ts";
 import type { GitlabProjectEvent } from "../generated/gitlab-project-event.ts";
 import type { GitlabPushEvent } from "../generated/gitlab-push-event.ts";
+import type { LibraryChangesDocument } from "../generated/library-changes.ts";
 import type { BuildJob, ObservedJob, ProjectJob, UserJob } from "../jobs.ts";
 import type { ObservedState } from "../observed-state.ts";
 import { printable, quote } from "../quote.ts";
@@ -49,6 +50,11 @@ export function checkBuildJob(value: unknown): BuildJob {
 
 export function checkObservedJob(value: unknown): ObservedJob {
   return check<ObservedJob>("observed-job", value);
+}
+
+/** The body of a request that changes files of the library. */
+export function checkLibraryChanges(value: unknown): LibraryChangesDocument {
+  return check<LibraryChangesDocument>("library-changes", value);
 }
 
 /** A GitLab push event: the fields we read are checked, others are let through unread. */

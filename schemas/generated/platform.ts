@@ -84,6 +84,32 @@ export interface Platform {
         memory?: string;
       };
     };
+    /**
+     * What users may do.
+     */
+    policies?: {
+      /**
+       * Which repositories on other hosts users may name in workspace.yaml.
+       */
+      remotes?: {
+        /**
+         * Only these hosts; `*.example.org` stands for every host below. An empty list allows none. Default: every host on the open internet.
+         *
+         * @maxItems 200
+         *
+         * Items: Name of a host; `*.` in front stands for every host below.
+         */
+        hosts?: string[];
+        /**
+         * Hosts, each with its port, that may have a private or loopback address; plain http is allowed there. Default: none.
+         *
+         * @maxItems 200
+         *
+         * Items: Name or address of a host, and a port.
+         */
+        private?: string[];
+      };
+    };
   };
 }
 /**

@@ -23,6 +23,39 @@ export interface Workspace {
   spec: {
     template?: Template;
     packages?: Packages;
+    /**
+     * Repositories on other Git hosts, whose commits are brought here or which get the commits from here. Default: none.
+     *
+     * @maxItems 20
+     *
+     * Items: One repository on another Git host.
+     */
+    remotes?: {
+      /**
+       * What it is called here; each name once.
+       */
+      name: string;
+      /**
+       * Its address for `git clone` over https; http only for hosts that the platform allows on its own network. No user name and no password in it.
+       */
+      url: string;
+      /**
+       * `pull`: its commits are merged into the default branch here. `push`: the default branch here is pushed there.
+       */
+      direction: "pull" | "push";
+      /**
+       * Time between two attempts; 1m to 30d. Default: 1h.
+       */
+      every?: string;
+      /**
+       * Branch over there. Default: for pull its default branch, for push the name of the default branch here.
+       */
+      branch?: string;
+      /**
+       * Name of a CI/CD variable of this project that holds a token, or `user:token`. Default: none.
+       */
+      credentials?: string;
+    }[];
   };
 }
 /**

@@ -52,6 +52,25 @@ beforeAll(async () => {
       if (!answer.ok) throw new Error(`${file} at ${commit}: ${answer.status}`);
       return Buffer.from(await answer.arrayBuffer());
     },
+    files: async (path) => {
+      const project = `projects/${encodeURIComponent(path)}/repository`;
+      const tree = (await api("GET", `${project}/tree?recursive=true&per_page=100`)) as unknown as {
+        type: string;
+        path: string;
+      }[];
+      const files = tree
+        .filter(({ type }) => type === "blob")
+        .map(async (blob) => {
+          const file = await api("GET", `${project}/files/${encodeURIComponent(blob.path)}?ref=main`);
+          const content = Buffer.from(String(file["content"]), "base64");
+          return [blob.path, { content, executable: file["execute_filemode"] === true }] as const;
+        });
+      return Object.fromEntries(await Promise.all(files));
+    },
+    commitsBetween: async (path, from, to) => {
+      const project = `projects/${encodeURIComponent(path)}/repository`;
+      return ((await api("GET", `${project}/compare?from=${from}&to=${to}`))["commits"] as unknown[]).length;
+    },
     createUser: async (username) => {
       const user = await admin.ensureUser({ username, name: username });
       return { id: user.id, token: await admin.ensureToken(username, "test", ["api"]) };

@@ -5,9 +5,11 @@ import type {
   Forge,
   ForgeProject,
   ForgeUser,
+  NewCommit,
   WantedHook,
 } from "../forge.ts";
 import { type GitLabClient, gitLabClient } from "./client.ts";
+import { commit } from "./commit.ts";
 import { commitFiles } from "./commit-files.ts";
 import type { ConnectionOptions } from "./connection.ts";
 import { commitFile } from "./files.ts";
@@ -90,6 +92,11 @@ export class GitLabForge implements Forge {
   async commitFiles(project: ForgeProject, change: FilesChange): Promise<{ commit: string | undefined }> {
     const { token, ...rest } = change;
     return commitFiles(this.#clientOf(token), project, rest);
+  }
+
+  async commit(project: ForgeProject, wanted: NewCommit): Promise<{ commit: string }> {
+    const { token, ...rest } = wanted;
+    return commit(this.#clientOf(token), project, rest);
   }
 
   gitAccess(project: ForgeProject): { url: string; username: string; password: string } {

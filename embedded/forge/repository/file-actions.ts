@@ -41,7 +41,8 @@ export async function planFileActions(
   return commands;
 }
 
-type Tree = Map<string, Pick<TreeEntry, "type" | "mode" | "id">>;
+/** `content`: of a file that an earlier action of the same commit wrote. */
+type Tree = Map<string, Pick<TreeEntry, "type" | "mode" | "id"> & { content?: Buffer }>;
 
 function planAction(tree: Tree, action: FileAction): Buffer[] {
   const { path } = action;
@@ -61,7 +62,7 @@ function planAction(tree: Tree, action: FileAction): Buffer[] {
       const entry = existing(tree, path);
       const mode = action.executable ? "100755" : "100644";
       tree.set(path, { ...entry, mode });
-      if (entry.id === "") throw badRequest("A file cannot be made and have its mode changed in one commit");
+      if (entry.content) return writeFile(tree, { ...action, content: entry.content }, mode);
       return [Buffer.from(`M ${mode} ${entry.id} ${quoted(path)}\n`)];
     }
     case "move": {
@@ -80,7 +81,7 @@ function planAction(tree: Tree, action: FileAction): Buffer[] {
 
 function writeFile(tree: Tree, action: FileAction, mode: string): Buffer[] {
   const content = action.content ?? Buffer.alloc(0);
-  tree.set(action.path, { type: "blob", mode, id: "" });
+  tree.set(action.path, { type: "blob", mode, id: "", content });
   return [
     Buffer.from(`M ${mode} inline ${quoted(action.path)}\ndata ${content.length}\n`),
     content,

@@ -73,6 +73,8 @@ test("files are moved, changed and removed together or not at all", async () => 
     { action: "update", filePath: "twins/tank/run", content: "#!/bin/sh\nexit 0\n" },
     { action: "chmod", filePath: "twins/tank/dt.yaml", execute_filemode: true },
     { action: "create", filePath: 'od"d/ü\\.txt', content: "odd" },
+    { action: "create", filePath: "twins/tank/new", content: "#!/bin/sh\n" },
+    { action: "chmod", filePath: "twins/tank/new", execute_filemode: true },
   ] as Parameters<typeof ada.Commits.create>[3]);
   const tree = await ada.Repositories.allRepositoryTrees(project, { recursive: true });
   expect(tree.map((each) => [each.mode, each.path])).toEqual([
@@ -83,6 +85,7 @@ test("files are moved, changed and removed together or not at all", async () => 
     ["100644", "docs/read me.md"],
     ["100644", 'od"d/ü\\.txt'],
     ["100755", "twins/tank/dt.yaml"],
+    ["100755", "twins/tank/new"],
     ["100755", "twins/tank/run"],
   ]);
 });
