@@ -15,6 +15,8 @@ export interface ControllerConfig {
   webhookSecret: string;
   /** The runner's public key, to which secrets are sealed; absent: twins cannot have any. */
   runnerKey: string | undefined;
+  /** Besides the Git host's own: where it keeps large files (Git LFS). */
+  lfsOrigins: string[];
   resyncSeconds: number;
   /** What one fetch may add to a mirror. */
   maxFetchBytes: number;
@@ -46,6 +48,11 @@ const settings = {
     says: "at least 32 characters that nobody can guess",
   },
   DTAAS_RUNNER_KEY: { pattern: publicKeyPattern, says: "the runner's public key, age1..." },
+  DTAAS_LFS_ORIGINS: {
+    fallback: "",
+    pattern: /^(https?:\/\/[^\s,/]+(,https?:\/\/[^\s,/]+)*)?$/,
+    says: "http(s) origins without a slash at the end, with commas between them",
+  },
   DTAAS_RESYNC_SECONDS: { fallback: "30", pattern: /^[1-9]\d{0,3}$/, says: "seconds, 1 to 9999" },
   DTAAS_MAX_FETCH_MIB: { fallback: "4096", pattern: /^[1-9]\d{0,6}$/, says: "MiB, 1 to 9999999" },
   DTAAS_LOG_LEVEL: {
@@ -70,6 +77,7 @@ export function readControllerConfig(environment: NodeJS.ProcessEnv = process.en
     group: text("DTAAS_FORGE_GROUP"),
     webhookSecret: text("DTAAS_WEBHOOK_SECRET"),
     runnerKey: values.DTAAS_RUNNER_KEY,
+    lfsOrigins: text("DTAAS_LFS_ORIGINS").split(",").filter(Boolean),
     resyncSeconds: Number(text("DTAAS_RESYNC_SECONDS")),
     maxFetchBytes: Number(text("DTAAS_MAX_FETCH_MIB")) * 1024 * 1024,
     logLevel: text("DTAAS_LOG_LEVEL"),

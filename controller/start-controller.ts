@@ -1,5 +1,6 @@
 import { chmod, mkdir } from "node:fs/promises";
 import { createServer } from "node:http";
+import { join } from "node:path";
 import type { DataFolder } from "#core/data-folder";
 import { ActionNeededError, messageOf } from "#core/errors";
 import type { Logger } from "#core/logger";
@@ -10,6 +11,9 @@ import { checkObservedJob, checkProjectJob } from "#schemas/documents/check-docu
 import { type ObservedJob, type ProjectJob, queues, reportPace, type UserJob } from "#schemas/jobs";
 import { maxDocumentBytes } from "#schemas/limits";
 import { GitReader } from "./assets/git-reader.ts";
+import { fetchLargeFiles } from "./assets/lfs/large-files.ts";
+import { LfsServer } from "./assets/lfs/lfs-server.ts";
+import { LfsStore } from "./assets/lfs/lfs-store.ts";
 import { Mirrors } from "./assets/mirrors.ts";
 import { Snapshots } from "./assets/snapshots.ts";
 import type { ControllerConfig } from "./config.ts";
@@ -20,9 +24,11 @@ import { Deliveries } from "./intake/deliveries.ts";
 import { projectSecret } from "./intake/project-secret.ts";
 import { Library } from "./library/library.ts";
 import { controllerMetrics } from "./metrics.ts";
+import { runArchive } from "./reading/run-archive.ts";
 import { storedDocuments } from "./reading/stored-documents.ts";
 import { DesiredDocuments } from "./reconcile/desired-documents.ts";
 import { HostNews } from "./reconcile/host-news.ts";
+import { neededSnapshots } from "./reconcile/needed-snapshots.ts";
 import { pins } from "./reconcile/pins.ts";
 import { planView } from "./reconcile/plan-view.ts";
 import { type ReconcileDeps, reconcileProject } from "./reconcile/reconcile-project.ts";
@@ -30,6 +36,7 @@ import { resync } from "./reconcile/resync.ts";
 import { Tracked } from "./reconcile/tracked.ts";
 import { Remotes } from "./remotes/remotes.ts";
 import { reportStatuses } from "./review/report-statuses.ts";
+import { startScheduler } from "./schedule/start-scheduler.ts";
 import { secretBook } from "./secrets/secret-book.ts";
 import { openTwinSecrets } from "./secrets/twin-secrets.ts";
 
@@ -92,12 +99,21 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
   const stopping = new AbortController();
 
   const mirrors = new Mirrors({ folder: data.git, git: {}, maxPackBytes: config.maxFetchBytes });
-  const snapshots = await Snapshots.open(data, mirrors);
+  const lfsStore = new LfsStore(join(data.snapshots, ".lfs"));
+  const large = fetchLargeFiles({
+    store: lfsStore,
+    server: new LfsServer(config.lfsOrigins),
+    access: ({ id, path }) => forge.gitAccess({ id, path, defaultBranch: undefined, webUrl: "" }),
+  });
+  const snapshots = await Snapshots.open(data, mirrors, large);
   const onSetAside = logSetAside(logger);
   const tracked = await Tracked.open(config.group, data, onSetAside);
   const desired = await DesiredDocuments.open(data, onSetAside);
   const secrets = await openTwinSecrets(config, data, forge);
   const documents = storedDocuments(data, (path, error) =>
+    logger.error({ path, err: messageOf(error) }, "a document cannot be read"),
+  );
+  const runs = runArchive(data, (path, error) =>
     logger.error({ path, err: messageOf(error) }, "a document cannot be read"),
   );
   const deliveries = await Deliveries.open(
@@ -223,10 +239,10 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     }
   };
   const collectSnapshots = async () => {
-    const keep = desired.all().flatMap((document) => pins(document.twins));
-    for (const user of await documents.users()) keep.push(...((await documents.observed(user))?.needs ?? []));
-    const gone = await snapshots.sweep(keep, snapshotGraceMs);
+    const { keep, spare } = await neededSnapshots({ data, desired, documents, runs });
+    const gone = await snapshots.sweep(keep, snapshotGraceMs, spare);
     if (gone.length > 0) logger.info({ snapshots: gone.length }, "unused snapshots removed");
+    await lfsStore.sweep(snapshotGraceMs);
   };
   const remotes = await Remotes.open({
     folder: data.remotes,
@@ -239,6 +255,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
   const app = createApp({
     version: parts.version,
     group: config.group,
+    publicUrl: config.publicUrl,
     data,
     forge,
     logger,
@@ -251,6 +268,10 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
       return bytes && { text: Buffer.from(bytes).toString("utf8"), commit };
     },
     nudgeUser: async (user) => users.nudge(user, { user }),
+    ensureSnapshot: async ({ project: path, commit }) => {
+      const project = tracked.project(path) ?? (await forge.project(path));
+      if (project) await snapshots.ensure(project, commit);
+    },
     deliveries,
     remotes,
     library: new Library({ forge, mirrors, tracked, onMoved: nudgeNews }),
@@ -284,6 +305,8 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     const there = await Promise.all(pins(twins).map((pinned) => snapshots.has(pinned)));
     if (there.includes(false)) nudgeProject(project.path);
   }
+  const nudgeUser = (user: string) => users.nudge(user, { user });
+  const scheduler = startScheduler({ data, desired, documents, logger, nudgeUser });
   for (const user of desired.unreadable) nudgeProject(`${config.group}/${user}`);
   void lookAtAll();
   remotes.start();
@@ -295,6 +318,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     async close() {
       stopping.abort();
       clearInterval(timer);
+      scheduler.close();
       await remotes.close();
       await new Promise<void>((resolve) => {
         server.close(() => resolve());

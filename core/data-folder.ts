@@ -11,8 +11,12 @@ export interface DataFolder {
   snapshots: string;
   /** (c) `<user>.json`, one desired-state document each. */
   desired: string;
+  /** (c) one document: what platform.yaml says to the runner. */
+  platform: string;
   /** (c) `<user>/<run id>.json`: runs asked for; `<run id>.cancel`: a wish to end one. */
   requests: string;
+  /** (c) `<user>.json`: up to which time the schedules of the user's twins were looked at. */
+  schedules: string;
   /** (c) `<user>/<hash>.json`: which run an idempotency key stands for. */
   keys: string;
   /** (c) `<user>.json`: the commit statuses reported last. */
@@ -45,7 +49,9 @@ export function dataFolder(root: string): DataFolder {
     journal: at("journal"),
     snapshots: at("snapshots"),
     desired: at("desired"),
+    platform: at("platform.json"),
     requests: at("requests"),
+    schedules: at("schedules"),
     keys: at("keys"),
     reported: at("reported"),
     remotes: at("remotes"),

@@ -46,6 +46,7 @@ function changeOf(twin: DesiredTwin, seen: ObservedTwin | undefined): Change {
     return change("keep", `its spec is broken (${first?.message ?? "unknown"}); the last good one runs on`);
   }
   if (twin.suspend) return change("keep", "suspended");
+  if (twin.overLimit !== undefined) return change("refuse", twin.overLimit);
   const runs = seen?.phase === "live" || seen?.phase === "starting" || seen?.phase === "creating";
   if (twin.state === "stopped") {
     return runs && seen.sourceKey !== undefined

@@ -1,3 +1,4 @@
+import { causeOfRequest, isAskedFor } from "#schemas/run";
 import type { ContainerFact, Step, TwinFacts } from "./facts.ts";
 import { planImage, type Target } from "./target.ts";
 
@@ -36,6 +37,8 @@ export function planRequests(facts: TwinFacts, target: Target): { steps: Step[];
   if (next.operation === "execute") {
     if (execution) return reject("it runs already");
     if (facts.desired?.state === "running" && next.rerunOf === undefined) {
+      if (next.parameters)
+        return reject("it is kept running by its state, with the parameters of its dt.yaml");
       // The platform keeps it up anyway: the wish is to try again what had been given up or completed.
       return {
         steps: [
@@ -63,7 +66,7 @@ export function planRequests(facts: TwinFacts, target: Target): { steps: Step[];
         kind: "start-run",
         runId: next.runId,
         operation: next.operation,
-        cause: next.rerunOf === undefined ? "request" : "rerun",
+        cause: causeOfRequest(next),
         attempt: 1,
         key: target.key,
         source: target.source,
@@ -83,5 +86,5 @@ function isRunningExecution(container: ContainerFact): boolean {
 
 function isAsked(facts: TwinFacts, container: ContainerFact): boolean {
   const cause = facts.memory.open[container.runId]?.cause;
-  return (cause === "request" || cause === "rerun") && container.operation !== "execute";
+  return cause !== undefined && isAskedFor(cause) && container.operation !== "execute";
 }

@@ -363,3 +363,35 @@ test("whatever happens in whatever order, two executions never run at once and t
     { numRuns: 300 },
   );
 });
+
+describe("a twin beyond the limits of its user", () => {
+  const overLimit = "over the limit: user1 would use 3 running twins, 2 are allowed";
+
+  test("is not started, says why, and is started when there is room", () => {
+    const twin = new SimulatedTwin();
+    twin.desired = desiredTwin("k1", { overLimit });
+    expect(twin.settle().status).toMatchObject({ phase: "refused", reason: overLimit });
+    expect(twin.running()).toEqual([]);
+    twin.desired = desiredTwin("k1");
+    twin.settle();
+    expect(twin.pass(3_500).status?.phase).toBe("live");
+  });
+
+  test("is stopped when the limit was lowered, and keeps what it has written", () => {
+    const twin = liveTwin();
+    twin.desired = desiredTwin("k1", { overLimit });
+    expect(twin.settle().status).toMatchObject({ phase: "refused", reason: overLimit });
+    expect(twin.running()).toEqual([]);
+    expect(twin.done.filter((step) => step.includes("layer"))).toEqual([]);
+    expect(twin.memory.lastGood).toBeDefined();
+  });
+
+  test("still runs what somebody asks for", () => {
+    const twin = new SimulatedTwin();
+    twin.desired = desiredTwin("k1", { overLimit, operations: { execute: {}, save: {} } });
+    twin.settle();
+    twin.requests = [ask("save")];
+    twin.settle();
+    expect(twin.running("save")).toHaveLength(1);
+  });
+});

@@ -115,7 +115,11 @@ function planWanted(facts: TwinFacts, desired: DesiredTwin): TwinPlan {
   if (abandoned.length > 0) return { steps: abandoned, status: describeNow(facts) };
   const requests = planRequests(facts, target);
   const kept =
-    desired.state === "running" ? planRunning(facts, target, desiredKey) : planStopped(facts, target);
+    desired.overLimit !== undefined
+      ? planOverLimit(facts, target, desired.overLimit)
+      : desired.state === "running"
+        ? planRunning(facts, target, desiredKey)
+        : planStopped(facts, target);
   const returned = isRefused ? { returnedFrom: { revision: refused.revision, reason: refused.reason } } : {};
   const steps = [...kept.steps, ...requests.steps];
   const unused = steps.length === 0 ? unusedLayers(facts, target) : [];
@@ -175,6 +179,16 @@ function planStopped(facts: TwinFacts, target: Target): TwinPlan {
       phase: "ready",
       ...(busy ? { reason: `${busy.operation} runs`, runId: busy.runId } : {}),
     },
+  };
+}
+
+/** It may not be kept up; what somebody asks for is run all the same. */
+function planOverLimit(facts: TwinFacts, target: Target, reason: string): TwinPlan {
+  const plan = planStopped(facts, target);
+  const isEnding = plan.status?.phase === "stopping";
+  return {
+    ...plan,
+    status: { ...plan.status, phase: isEnding ? "stopping" : "refused", reason },
   };
 }
 

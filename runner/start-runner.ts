@@ -9,6 +9,7 @@ import { isNews } from "./queue/is-news.ts";
 import { Looks } from "./queue/looks.ts";
 import { Wakes } from "./queue/wakes.ts";
 import { watchEngine } from "./queue/watch-engine.ts";
+import { createRetention, readPlatformSettings } from "./retention/retention.ts";
 import { everybody } from "./twins/everybody.ts";
 import { News } from "./twins/news.ts";
 import { reconcileUser } from "./twins/reconcile-user.ts";
@@ -32,8 +33,11 @@ export interface StartParts extends RunnerParts {
   redisUrl: string;
   /** Builds one image; throws what went wrong. */
   build(job: BuildJob, signal: AbortSignal): Promise<void>;
-  /** Images that nothing refers to may go: called now and then with the hashes in use. */
-  collectImages(keep: ReadonlySet<string>): Promise<void>;
+  /**
+   * Images that nothing refers to may go: called now and then with the hashes in use, and with the age that the platform
+   * has set for the others.
+   */
+  collectImages(keep: ReadonlySet<string>, minAgeMs: number | undefined): Promise<void>;
 }
 
 export interface RunningRunner {
@@ -62,6 +66,7 @@ export async function startRunner(parts: StartParts): Promise<RunningRunner> {
     const end = metrics.lookSeconds.startTimer();
     try {
       await reconcileUser(runner, user);
+      await retention.ofUser(user);
       failures.delete(user);
       end({ result: "done" });
     } catch (error) {
@@ -83,6 +88,8 @@ export async function startRunner(parts: StartParts): Promise<RunningRunner> {
     requestBuild: (user, hash, workspace) => builds.request(user, { hash, workspace }),
     tellController: (user) => observed.nudge(user, { user }),
   });
+
+  const retention = createRetention(runner);
 
   const build = async (job: BuildJob) => {
     const end = metrics.buildSeconds.startTimer();
@@ -124,6 +131,7 @@ export async function startRunner(parts: StartParts): Promise<RunningRunner> {
   // What was under way when the last runner ended is taken up at once, not when its lock has run out.
   (await everybody(runner)).forEach(nudge);
   const news = new News(runner);
+  retention.start();
   const newsTimer = setInterval(() => {
     countTwins(runner);
     void news
@@ -160,6 +168,7 @@ export async function startRunner(parts: StartParts): Promise<RunningRunner> {
       closing.abort();
       clearInterval(newsTimer);
       clearInterval(fullTimer);
+      await retention.close();
       wakes.close();
       runner.health.close();
       await Promise.all([...workers.map((worker) => worker.close()), looks.close()]);
@@ -199,5 +208,6 @@ async function collectImages(runner: Runner, parts: StartParts): Promise<void> {
       if (fact && fact.state !== "unknown") keep.add(fact.hash);
     }
   }
-  await parts.collectImages(keep);
+  const settings = await readPlatformSettings(runner);
+  await parts.collectImages(keep, settings?.retention?.imagesMs);
 }

@@ -40,7 +40,20 @@ export interface TwinView {
   waitingFor: string[];
   dependsOn: string[];
   operations: string[];
+  schedule: ScheduleView[];
   lastRun: RunView | null;
+}
+
+/** An operation that the platform runs by itself. */
+export interface ScheduleView {
+  operation: string;
+  /** Five fields, read in the time zone. */
+  cron: string;
+  timeZone: string;
+  /** `null`: suspended. */
+  next: string | null;
+  /** The last time that came: the run that was asked for, or why there is none. */
+  last: { at: string; runId: string | null; skipped: string | null } | null;
 }
 
 /** `waiting`: accepted, the runner has not begun; `running`: it has a manifest and no outcome; `ended`. */
@@ -84,6 +97,19 @@ export interface StateChange {
   twin: string;
   state: "running" | "stopped";
   /** False: Git said so already, and nothing was committed. */
+  changed: boolean;
+  commit: string | null;
+}
+
+/** What a run kept, in one commit. */
+export interface SavedOutputs {
+  user: string;
+  twin: string;
+  run: string;
+  branch: string;
+  /** All files of the run, those that were there already included. */
+  files: number;
+  /** False: the branch has all of them already, and nothing was committed. */
   changed: boolean;
   commit: string | null;
 }

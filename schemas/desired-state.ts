@@ -1,5 +1,6 @@
+import type { CronTime } from "./cron.ts";
 import type { Diagnostic } from "./diagnostic.ts";
-import type { TwinMetadata, TwinSpec } from "./twin-spec.ts";
+import type { Parameters, Retention, TwinMetadata, TwinSpec, UserLimits } from "./twin-spec.ts";
 
 /** A project at a commit, checked out read-only at `snapshots/<project folder>/<commit>`. */
 export interface PinnedSnapshot {
@@ -16,6 +17,8 @@ export interface DesiredTwin {
   state: "running" | "stopped";
   /** The platform observes and reports, and changes nothing. */
   suspend: boolean;
+  /** By operation: when the platform runs it by itself. Absent where nothing is scheduled. */
+  schedule?: Record<string, CronTime>;
   spec: TwinSpec;
   /**
    * Everything from Git that decides how the twin runs, hashed: the normalised spec, the content of its folder and
@@ -32,6 +35,10 @@ export interface DesiredTwin {
   own: PinnedSnapshot;
   /** Mounted read-only at /workspace/common. */
   common?: PinnedSnapshot;
+  /** Since when it is kept up within its user's limits; absent for twins that are not. */
+  admittedAt?: string;
+  /** It shall be kept up and would exceed a limit of its user: which one, in one sentence. It is not run. */
+  overLimit?: string;
   /** Set when the spec at the head revision is broken: this is then the last good one, still wanted. */
   brokenSince?: { revision: string; diagnostics: Diagnostic[] };
 }
@@ -53,6 +60,8 @@ export interface DesiredState {
   project: { id: number; path: string };
   /** Head of the default branch that this document was made from. */
   revision: string;
+  /** What the platform allows this user; absent: no limits. */
+  limits?: UserLimits;
   twins: DesiredTwin[];
   refused: RefusedTwin[];
   /** What is wrong at this revision and belongs to no twin, such as a folder whose name cannot be a twin's. */
@@ -70,4 +79,14 @@ export interface RunRequest {
   requestedAt: string;
   /** Run this former run's manifest again instead of today's spec. */
   rerunOf?: string;
+  /** Values for this run alone, over those of the spec. */
+  parameters?: Parameters;
+  /** The time of its twin's schedule that it belongs to; absent for what somebody asked for. */
+  scheduledFor?: string;
+}
+
+/** What platform.yaml says to the runner. Written by the controller, replaced in one step. */
+export interface PlatformSettings {
+  version: 1;
+  retention?: Retention;
 }

@@ -1,4 +1,5 @@
 import { posix } from "node:path";
+import type { CronTime } from "./cron.ts";
 import {
   defaultGraceMs,
   defaultHealthTimes,
@@ -13,7 +14,15 @@ import { deriveLifecycle, twinFolder } from "./derive-twin.ts";
 import { parseDuration } from "./duration.ts";
 import type { DigitalTwin, Operation } from "./generated/digital-twin.ts";
 import { parseSize } from "./size.ts";
-import type { AssetKind, HealthSpec, OperationSpec, Resources, TwinDocument, TwinSpec } from "./twin-spec.ts";
+import type {
+  AssetKind,
+  HealthSpec,
+  OperationSpec,
+  Parameters,
+  Resources,
+  TwinDocument,
+  TwinSpec,
+} from "./twin-spec.ts";
 
 export interface NormaliseOptions {
   folder: string;
@@ -37,6 +46,7 @@ export function normaliseTwin(raw: DigitalTwin, options: NormaliseOptions): Twin
     },
     state: spec.state ?? "stopped",
     suspend: spec.suspend ?? false,
+    ...normaliseSchedule(spec.schedule),
     derived: false,
     spec: normaliseSpec(spec, options),
   };
@@ -53,6 +63,7 @@ function normaliseSpec(spec: DigitalTwin["spec"], options: NormaliseOptions): Tw
     assets: (spec.assets ?? []).flatMap((asset) =>
       Object.entries(asset).map(([kind, path]) => ({ kind: kind as AssetKind, path: normalisePath(path) })),
     ),
+    ...(hasParameters(spec.parameters) ? { parameters: spec.parameters } : {}),
     environment: Object.fromEntries(
       Object.entries(spec.environment ?? {}).map(([name, value]) => [
         name,
@@ -90,6 +101,22 @@ function normaliseSpec(spec: DigitalTwin["spec"], options: NormaliseOptions): Tw
     },
     resources: normaliseResources(spec.resources, defaults.resources),
   };
+}
+
+function hasParameters(parameters: DigitalTwin["spec"]["parameters"]): parameters is Parameters {
+  return parameters !== undefined && Object.keys(parameters).length > 0;
+}
+
+function normaliseSchedule(written: DigitalTwin["spec"]["schedule"]): Pick<TwinDocument, "schedule"> {
+  const entries = Object.entries(written ?? {});
+  if (entries.length === 0) return {};
+  return { schedule: Object.fromEntries(entries.map(([name, time]) => [name, cronTime(time)])) };
+}
+
+/** A time as it is written, with the default time zone. */
+export function cronTime(written: string | { cron: string; timeZone?: string }): CronTime {
+  const { cron, timeZone } = typeof written === "string" ? { cron: written, timeZone: undefined } : written;
+  return { cron, timeZone: timeZone ?? "UTC" };
 }
 
 function normaliseOperation(name: string, operation: Operation, folder: string): OperationSpec {

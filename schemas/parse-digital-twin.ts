@@ -1,8 +1,10 @@
+import { checkSchedule } from "./check-schedule.ts";
 import { builtInDefaults, type TwinDefaults } from "./defaults.ts";
 import type { Diagnostic } from "./diagnostic.ts";
 import type { DigitalTwin } from "./generated/digital-twin.ts";
 import { fullTwinName, normaliseTwin } from "./normalise-twin.ts";
 import { isOperationName } from "./operation-name.ts";
+import { maxParameterBytes } from "./parameters.ts";
 import { type Find, hasErrors, parseDocument } from "./parse-document.ts";
 import { listOf, recordOf } from "./plain-data.ts";
 import { quote } from "./quote.ts";
@@ -70,6 +72,8 @@ function checkTwin(value: unknown, options: CheckOptions, find: Find): void {
   checkDependencies(spec["dependsOn"], options, find);
   checkHealth(spec["health"], find);
   checkSecrets(spec, find);
+  checkParameters(spec["parameters"], find);
+  checkSchedule(spec, options.scripts, find);
   findUnknownTemplate(recordOf(spec["workspace"])?.["template"], "/spec/workspace/template", options, find);
 }
 
@@ -131,6 +135,18 @@ function checkDependencies(dependsOn: unknown, options: CheckOptions, find: Find
     }
     seen.set(name, earlier ?? target);
   }
+}
+
+function checkParameters(value: unknown, find: Find): void {
+  const bytes = value === undefined ? 0 : Buffer.byteLength(JSON.stringify(value));
+  if (bytes <= maxParameterBytes) return;
+  find({
+    code: "parameters-too-large",
+    pointer: "/spec/parameters",
+    part: "key",
+    message: `the parameters have ${bytes} bytes as JSON; at most ${maxParameterBytes} are handed to a run`,
+    hint: "put large data into a file below data/ and give its path as a parameter",
+  });
 }
 
 function checkHealth(value: unknown, find: Find): void {

@@ -35,7 +35,29 @@ describe("platform.yaml", () => {
     });
   });
 
+  test("how long what is no longer needed is kept, in milliseconds", () => {
+    const retention = (text: string) => platform(`  group: dtaas\n  retention: ${text}\n`);
+    expect(retention("{ runs: 90d, images: 12h }").document?.retention).toEqual({
+      runsMs: 90 * 24 * 3_600_000,
+      imagesMs: 12 * 3_600_000,
+    });
+    expect(retention("{ runs: 5m }").diagnostics).toMatchObject([{ code: "out-of-range", line: 5 }]);
+    expect(retention("{ run: 5d }").diagnostics).toMatchObject([{ code: "unknown-field", line: 5 }]);
+  });
+
+  test("limits of each user, in cores and bytes; what is left out has none", () => {
+    const limits = (text: string) => platform(`  group: dtaas\n  limits: ${text}\n`).document?.limits;
+    expect(limits("{ perUser: { twins: 20, cpus: 1.5, memory: 8Gi } }")).toEqual({
+      perUser: { twins: 20, cpus: 1.5, memoryBytes: 8 * 1024 ** 3 },
+    });
+    expect(limits("{ perUser: { twins: 0 } }")).toEqual({ perUser: { twins: 0 } });
+    expect(limits("{}")).toBeUndefined();
+  });
+
   test.each([
+    ["a limit that is no size", "  group: a\n  limits: { perUser: { memory: 8 } }\n", "wrong-type", 5],
+    ["a limit below zero", "  group: a\n  limits: { perUser: { twins: -1 } }\n", "out-of-range", 5],
+    ["an unknown limit", "  group: a\n  limits: { perUser: { twin: 1 } }\n", "unknown-field", 5],
     ["no group", "  {}\n", "missing-field", 3],
     ["a group with a space", "  group: a b\n", "invalid-value", 4],
     ["a group that climbs", "  group: ../x\n", "invalid-value", 4],
@@ -46,7 +68,7 @@ describe("platform.yaml", () => {
       "too-many-items",
       5,
     ],
-    ["limits, which are of a later language", "  group: a\n  limits: {}\n", "unknown-field", 5],
+    ["a field that the language does not have", "  group: a\n  quotas: {}\n", "unknown-field", 5],
   ])("%s is refused", (_name, lines, code, line) => {
     const { document, diagnostics } = platform(lines);
     expect(document).toBeUndefined();

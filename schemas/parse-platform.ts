@@ -1,11 +1,13 @@
 import { builtInDefaults, layerWorkspace, type TwinDefaults } from "./defaults.ts";
 import type { Diagnostic } from "./diagnostic.ts";
+import { parseDuration } from "./duration.ts";
 import type { Platform } from "./generated/platform.ts";
 import { normaliseResources } from "./normalise-twin.ts";
 import { hasErrors, parseDocument } from "./parse-document.ts";
 import { recordOf } from "./plain-data.ts";
 import { remotePolicyOf } from "./remotes.ts";
-import type { PlatformDocument } from "./twin-spec.ts";
+import { parseSize } from "./size.ts";
+import type { PlatformDocument, Retention, UserLimits } from "./twin-spec.ts";
 import { findUnknownTemplate } from "./unknown-template.ts";
 import type { Locate } from "./yaml-document.ts";
 
@@ -32,7 +34,14 @@ export function parsePlatform(
     },
   });
   if (hasErrors(diagnostics)) return { diagnostics, locate: yaml.locate };
-  const { group, shared = [], defaults: written, policies } = (yaml.value as Platform).spec;
+  const {
+    group,
+    shared = [],
+    defaults: written,
+    limits,
+    retention,
+    policies,
+  } = (yaml.value as Platform).spec;
   const document: PlatformDocument = {
     group,
     shared: shared.map(({ project }) => ({ project })),
@@ -40,7 +49,24 @@ export function parsePlatform(
       workspace: layerWorkspace(written?.workspace, defaults.workspace),
       resources: normaliseResources(written?.resources, defaults.resources),
     },
+    ...(retention === undefined ? {} : { retention: retentionOf(retention) }),
+    ...(limits?.perUser === undefined ? {} : { limits: { perUser: userLimits(limits.perUser) } }),
     ...(policies?.remotes ? { remotes: remotePolicyOf((yaml.value as Platform).spec) } : {}),
   };
   return { document, diagnostics, locate: yaml.locate };
+}
+
+function userLimits(written: { twins?: number; cpus?: number; memory?: string }): UserLimits {
+  const { twins, cpus, memory } = written;
+  const memoryBytes = memory === undefined ? undefined : parseSize(memory);
+  return {
+    ...(twins === undefined ? {} : { twins }),
+    ...(cpus === undefined ? {} : { cpus }),
+    ...(memoryBytes === undefined ? {} : { memoryBytes }),
+  };
+}
+
+function retentionOf(written: { runs?: string; logs?: string; images?: string }): Retention {
+  const times = Object.entries(written).map(([what, text]) => [`${what}Ms`, parseDuration(text)]);
+  return Object.fromEntries(times.filter(([, ms]) => ms !== undefined)) as Retention;
 }

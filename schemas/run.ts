@@ -1,7 +1,25 @@
-import type { PinnedSnapshot } from "./desired-state.ts";
-import type { OperationSpec, Resources, SecretReference, WorkspaceImage } from "./twin-spec.ts";
+import type { PinnedSnapshot, RunRequest } from "./desired-state.ts";
+import type { OperationSpec, Parameters, Resources, SecretReference, WorkspaceImage } from "./twin-spec.ts";
 
-export type RunCause = "state" | "restart" | "request" | "rerun" | "return-to-last-good" | "removal";
+export type RunCause =
+  | "state"
+  | "restart"
+  | "request"
+  | "rerun"
+  | "schedule"
+  | "return-to-last-good"
+  | "removal";
+
+/** Is it a run that somebody, or the twin's schedule, asked for: one that a request stands behind? */
+export function isAskedFor(cause: RunCause): boolean {
+  return cause === "request" || cause === "rerun" || cause === "schedule";
+}
+
+/** Why the run of a request is made. */
+export function causeOfRequest(request: RunRequest): RunCause {
+  if (request.rerunOf !== undefined) return "rerun";
+  return request.scheduledFor === undefined ? "request" : "schedule";
+}
 
 /** Everything needed to do a run again. Written before its container is made; never changed. */
 export interface RunManifest {
@@ -23,6 +41,8 @@ export interface RunManifest {
   /** Content hash of the image's recipe, and the engine's id of the image. */
   image: { hash: string; id: string };
   command: OperationSpec;
+  /** As the run sees them: the spec's, with what was given for this run. */
+  parameters?: Parameters;
   environment: Record<string, string>;
   /** Names only: a run that is done again gets the values of its own day. */
   secrets?: SecretReference[];

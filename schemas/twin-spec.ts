@@ -1,6 +1,7 @@
 // The validated, normalised form of what users write: every default filled in, durations in milliseconds, sizes
 // in bytes. Everything behind `schemas/` speaks these types; nobody else reads YAML.
 
+import type { CronTime } from "./cron.ts";
 import type { RemotePolicy, RemoteSpec } from "./remotes.ts";
 
 export type AssetKind = "data" | "function" | "model" | "tool" | "digital-twin";
@@ -66,6 +67,14 @@ export interface Resources {
   pids: number;
 }
 
+/** A value that a twin's scripts read. Its JSON has at most 32 KiB, a NUL nowhere. */
+export type ParameterValue = string | number | boolean | ParameterValue[] | Parameters;
+
+/** By name: letters, digits and single `_`, so that names joined by `__` are never ambiguous. */
+export interface Parameters {
+  [name: string]: ParameterValue;
+}
+
 export interface TwinMetadata {
   name: string;
   title: string;
@@ -78,6 +87,8 @@ export interface TwinSpec {
   integrationLevel: "model" | "shadow" | "twin";
   workspace: WorkspaceImage;
   assets: AssetReference[];
+  /** Absent where there are none. */
+  parameters?: Parameters;
   environment: Record<string, string>;
   /** Absent: none. */
   secrets?: SecretReference[];
@@ -97,6 +108,8 @@ export interface TwinDocument {
   metadata: TwinMetadata;
   state: "running" | "stopped";
   suspend: boolean;
+  /** By operation: when the platform runs it by itself. Absent where nothing is scheduled. */
+  schedule?: Record<string, CronTime>;
   derived: boolean;
   spec: TwinSpec;
 }
@@ -108,6 +121,23 @@ export interface PlatformDocument {
   defaults: { workspace: WorkspaceImage; resources: Resources };
   /** Absent: every remote on the open internet. */
   remotes?: RemotePolicy;
+  /** Absent: no limits. */
+  limits?: { perUser: UserLimits };
+  retention?: Retention;
+}
+
+/** How long what is no longer needed is kept, in milliseconds; what is absent has the default. */
+export interface Retention {
+  runsMs?: number;
+  logsMs?: number;
+  imagesMs?: number;
+}
+
+/** What the twins of one user may use together; what is absent has no limit. */
+export interface UserLimits {
+  twins?: number;
+  cpus?: number;
+  memoryBytes?: number;
 }
 
 /** The normalised workspace.yaml of a user. */

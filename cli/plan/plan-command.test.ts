@@ -99,3 +99,24 @@ test("a user's plan is the platform's own, with the age of what was observed", a
   }
   expect((await runDtaas(["plan", "nobody"], { environment: environment() })).code).toBe(5);
 });
+
+test("a twin beyond the limits of a platform folder is told, and those that run come first", async () => {
+  const platform = await mkdtemp(join(tmpdir(), "platform-"));
+  const text =
+    "apiVersion: dtaas/v1\nkind: Platform\nspec: { group: dtaas, limits: { perUser: { twins: 1 } } }\n";
+  await writeFile(join(platform, "platform.yaml"), text);
+  await twin("another", "{ state: running, lifecycle: { execute: { run: [sleep, '9'] } } }");
+  await api.desire("user1", [desiredTwin("tank")]);
+  await api.observe("user1", [
+    { name: "tank", phase: "live", since: "2026-01-01T00:00:00.000Z", restarts: 0 },
+  ]);
+  const { out } = await runDtaas(["plan", "--platform", platform], {
+    folder: root,
+    environment: environment(),
+  });
+  await rm(platform, { recursive: true });
+  expect(out).toMatch(
+    /^ {2}refuse +user1\/another +over the limit: user1 would use 2 running twins, 1 are allowed/m,
+  );
+  expect(out).not.toMatch(/refuse +user1\/tank/);
+});

@@ -1,3 +1,4 @@
+import { type AdmittedBefore, admitTwins } from "#controller/reconcile/admit-twins";
 import { desireUser } from "#controller/reconcile/desire-user";
 import type { TreeIds } from "#controller/reconcile/source-key";
 import { ActionNeededError, TryLaterError } from "#core/errors";
@@ -24,8 +25,8 @@ export async function planFolder(
   folder: FolderToValidate,
   connect: () => Promise<ApiClient>,
 ): Promise<LocalPlan> {
-  const { result, tree, common, neighbours } = await validateFolder(folder);
-  const desired = desireUser(
+  const { result, tree, common, neighbours, platform } = await validateFolder(folder);
+  const desire = desireUser(
     {
       user: folder.user,
       project: { id: 0, path: folder.user },
@@ -38,6 +39,15 @@ export async function planFolder(
   );
   const seen = await observe(folder.user, connect);
   const views = new Map(seen.twins.map((twin) => [twin.name, twin]));
+  const now = new Date().toISOString();
+  const desired = {
+    ...desire,
+    twins: admitTwins(desire.twins, {
+      ...{ user: folder.user, revision: "working tree", limits: platform?.limits?.perUser, now },
+      before: keptUp(seen.twins, now),
+      locate: (name) => ({ file: `digital_twins/${name}/dt.yaml`, line: 1, column: 1 }),
+    }),
+  };
   const { changes } = planChanges(desired, seen.observed);
   const usesShared = new Set(
     desired.twins
@@ -47,7 +57,9 @@ export async function planFolder(
   return {
     user: folder.user,
     changes: changes.map((change) => {
-      const runsOn = change.action === "refuse" && (views.get(change.twin)?.state ?? null) !== null;
+      const isOver = desired.twins.some((twin) => twin.name === change.twin && twin.overLimit !== undefined);
+      const runsOn =
+        change.action === "refuse" && !isOver && (views.get(change.twin)?.state ?? null) !== null;
       if (runsOn)
         return { ...change, action: "keep", reason: `broken, so the last good one stays: ${change.reason}` };
       const isUnsure = change.action === "restart" && !common && usesShared.has(change.twin);
@@ -62,6 +74,13 @@ export async function planFolder(
     observedAgeMs: seen.observedAt === null ? null : Date.now() - Date.parse(seen.observedAt),
     unreachable: seen.unreachable,
   };
+}
+
+/** Twins that are kept up now come before others when not all fit. */
+function keptUp(views: readonly TwinView[], now: string): AdmittedBefore[] {
+  return views
+    .filter(({ state, phase }) => state === "running" && phase !== "refused")
+    .map(({ name, since }) => ({ name, admittedAt: since ?? now }));
 }
 
 interface Seen {

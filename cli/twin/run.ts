@@ -15,10 +15,12 @@ import { exitCodes } from "../exit-codes.ts";
 import { colourOf } from "../output/paint.ts";
 import { oneLine } from "../output/table.ts";
 import type { SetExitCode } from "../run-cli.ts";
+import { givenParameters } from "./given-parameters.ts";
 import { logPrinter } from "./log-printer.ts";
 
 interface RunOptions extends CommonOptions {
   follow?: boolean;
+  param?: string[];
 }
 
 const twinArgument = ["<twin>", "user/twin, or twin where that is clear"] as const;
@@ -31,11 +33,17 @@ export function runCommand(io: CliIo, end: SetExitCode): Command {
     .argument(...twinArgument)
     .argument("<operation>", "one of its lifecycle, such as create or execute")
     .option(...followOption)
+    .option(
+      "--param <name=value>",
+      "a parameter for this run alone; may be repeated, outer.inner=value reaches into a mapping",
+      (text: string, before: string[] = []) => [...before, text],
+    )
     .action(async (name: string, operation: string, options: RunOptions) => {
       const context = commandContext(io, options);
       const { api } = await context.connect();
       const twin = await findTwin(api, name, context.user);
-      const run = await api.postOnce<AcceptedRun>(`${twinPath(twin)}/runs`, { operation });
+      const parameters = options.param === undefined ? {} : { parameters: givenParameters(options.param) };
+      const run = await api.postOnce<AcceptedRun>(`${twinPath(twin)}/runs`, { operation, ...parameters });
       await tell(context, api, { twin, run, follow: options.follow ?? false, end });
     });
 }
@@ -43,7 +51,7 @@ export function runCommand(io: CliIo, end: SetExitCode): Command {
 /** `dtaas twin rerun <twin> <run>` */
 export function rerunCommand(io: CliIo, end: SetExitCode): Command {
   return withConnection(new Command("rerun"))
-    .description("do a former run again: the same commit, image and environment")
+    .description("do a former run again: the same commit, image, environment and parameters")
     .argument(...twinArgument)
     .argument("<run>", "id of the former run")
     .option(...followOption)

@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import type { TwinView } from "#schemas/api";
+import type { ScheduleView, TwinView } from "#schemas/api";
 import { findTwin } from "../api/find-twin.ts";
 import { twinPath } from "../api/paths.ts";
 import type { CliIo } from "../cli-io.ts";
@@ -44,6 +44,10 @@ export function describeTwin(twin: TwinView, paint: Paint, nowMs: number): strin
     ["waits for", twin.waitingFor.join(", ") || null],
     ["depends on", twin.dependsOn.join(", ") || null],
     ["operations", twin.operations.join(", ") || "none"],
+    ...twin.schedule.map((time, index): [string, string] => [
+      index === 0 ? "schedule" : "",
+      describeSchedule(time),
+    ]),
     ["restarts", String(twin.restarts)],
     ["run", twin.runId],
     ["container", twin.containerId?.slice(0, 12) ?? null],
@@ -60,4 +64,15 @@ export function describeTwin(twin: TwinView, paint: Paint, nowMs: number): strin
     ? [`\n  ${short(twin.broken.revision)} has problems:`, ...diagnosticLines(twin.broken.diagnostics, paint)]
     : [];
   return `${[head, ...lines, ...problems].join("\n")}\n`;
+}
+
+function describeSchedule({ operation, cron, timeZone, next, last }: ScheduleView): string {
+  const then = next === null ? "not while it is suspended" : `next ${minuteOf(next)}`;
+  const before = last && `, ${minuteOf(last.at)} ${last.runId ?? `skipped: ${last.skipped}`}`;
+  return `${operation} at ${cron} (${timeZone}), ${then}${before ?? ""}`;
+}
+
+/** Cron knows nothing finer. */
+function minuteOf(time: string): string {
+  return `${time.slice(0, 16).replace("T", " ")} UTC`;
 }

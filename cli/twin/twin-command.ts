@@ -6,6 +6,7 @@ import { listCommand } from "./list.ts";
 import { logsCommand } from "./logs.ts";
 import { outputsCommand } from "./outputs.ts";
 import { cancelCommand, rerunCommand, runCommand } from "./run.ts";
+import { saveCommand } from "./save.ts";
 import { showCommand } from "./show.ts";
 import { startCommand, stopCommand } from "./start-stop.ts";
 
@@ -24,5 +25,6 @@ export function twinCommand(io: CliIo, end: SetExitCode): Command {
     .addCommand(historyCommand(io))
     .addCommand(rerunCommand(io, end))
     .addCommand(cancelCommand(io))
-    .addCommand(outputsCommand(io));
+    .addCommand(outputsCommand(io))
+    .addCommand(saveCommand(io));
 }

@@ -2,6 +2,7 @@ import { readdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { isSystemError } from "#core/errors";
 import { maxDocumentBytes } from "#schemas/limits";
+import type { PlatformDocument } from "#schemas/twin-spec";
 import { type ValidatedRepository, validateRepository } from "#schemas/validate-repository";
 import { listWorkspaceTemplates } from "#templates/workspace-templates";
 import { readPlatform } from "./read-platform.ts";
@@ -21,6 +22,8 @@ export interface ValidatedFolder {
   result: ValidatedRepository;
   tree: WorkingTree;
   common: WorkingTree | undefined;
+  /** The installation's platform.yaml, where its folder is known. */
+  platform: PlatformDocument | undefined;
   /** The folders that were looked at, too. */
   neighbours: { common: string | null; platform: string | null };
 }
@@ -32,18 +35,20 @@ export async function validateFolder(folder: FolderToValidate): Promise<Validate
   const platformFolder = folder.platform ?? (await beside(folder.root, "platform", isPlatform));
   const common = commonFolder === undefined ? undefined : workingTree(commonFolder);
   const templates = (await listWorkspaceTemplates()).map(({ name }) => name);
+  const platform = platformFolder === undefined ? undefined : await readPlatform(platformFolder, templates);
   const result = await validateRepository({
     user: folder.user,
     tree,
     read: (path) => tree.read(path, maxDocumentBytes),
     common: common ?? "unknown",
     templates,
-    ...(platformFolder === undefined ? {} : { platform: await readPlatform(platformFolder, templates) }),
+    platform,
   });
   return {
     result,
     tree,
     common,
+    platform,
     neighbours: { common: commonFolder ?? null, platform: platformFolder ?? null },
   };
 }

@@ -300,15 +300,93 @@ describe.each(["in process", "with git"] as const)("small repositories are read 
   });
 
   test("a sweep removes old snapshots that nobody needs, and spares those asked for a moment ago", async () => {
-    const { project, snapshots, push } = await freshProject();
+    const { project, data, mirrors, push, ...first } = await freshProject();
     const commits = [await push({ a: "1" }), await push({ a: "2" }), await push({ a: "3" })];
     const long = new Date(Date.now() - 3_600_000);
-    for (const commit of commits) await utimes(await snapshots.ensure(project, commit), long, long);
+    for (const commit of commits) await utimes(await first.snapshots.ensure(project, commit), long, long);
+    await first.snapshots.close();
+    const snapshots = await Snapshots.open(data, mirrors);
     const [needed = "", asked = "", unneeded = ""] = commits;
     await snapshots.ensure(project, asked);
     const gone = await snapshots.sweep([{ project: project.path, commit: needed }], 60_000);
     expect(gone).toEqual([{ project: project.path, commit: unneeded }]);
     expect((await snapshots.list()).map((one) => one.commit).sort()).toEqual([needed, asked].sort());
+  });
+
+  test("a snapshot that somebody asks for while a sweep takes it away is there all the same", async () => {
+    const { project, data, mirrors, push, ...first } = await freshProject();
+    let { snapshots } = first;
+    const commits: string[] = [];
+    for (let index = 0; index < 12; index += 1) commits.push(await push({ a: `text ${index}` }));
+    const long = new Date(Date.now() - 3_600_000);
+    for (let round = 0; round < 3; round += 1) {
+      const paths = await Promise.all(commits.map((commit) => snapshots.ensure(project, commit)));
+      for (const path of paths) await utimes(path, long, long);
+      await snapshots.close();
+      snapshots = await Snapshots.open(data, mirrors); // only the disk says when they were used
+      const sweeping = snapshots.sweep([], 60_000);
+      const asked: Promise<string>[] = [];
+      for (const commit of commits) {
+        await new Promise((resolve) => setImmediate(resolve)); // at ever other moments of the sweep
+        asked.push(snapshots.ensure(project, commit));
+      }
+      const texts = await Promise.all(
+        asked.map(async (path, index) => [await readFile(join(await path, "a"), "utf8"), `text ${index}`]),
+      );
+      await sweeping;
+      for (const [text, wanted] of texts) expect(text).toBe(wanted);
+      const there = await Promise.all(
+        commits.map((commit) => snapshots.has({ project: project.path, commit })),
+      );
+      expect(there).toEqual(commits.map(() => true));
+    }
+  });
+
+  test("large files stand where their pointers are, one inode for all revisions; without them nothing is checked out", async () => {
+    const { project, data, mirrors, push } = await freshProject();
+    const oid = "a".repeat(64);
+    const pointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${oid}\nsize 11\n`;
+    const large = join(data.root, "large");
+    await mkdir(data.root, { recursive: true });
+    await writeFile(large, "large model");
+    const asked: string[][] = [];
+    const snapshots = await Snapshots.open(data, mirrors, async (_project, files) => {
+      asked.push(files.map(({ path }) => path));
+      if (files.some(({ path }) => path.includes("missing"))) {
+        throw new ActionNeededError("TREE_REFUSED", "no such large file");
+      }
+      return () => large;
+    });
+    const files = {
+      "a.bin": pointer,
+      "tool.bin": { content: pointer, mode: "100755" as const },
+      text: "small",
+    };
+    const first = await snapshots.ensure(project, await push(files));
+    const second = await snapshots.ensure(project, await push({ ...files, text: "changed" }));
+    expect(asked.map((paths) => paths.sort())).toEqual([
+      ["a.bin", "tool.bin"],
+      ["a.bin", "tool.bin"],
+    ]);
+    for (const path of [first, second]) {
+      expect(await readFile(join(path, "a.bin"), "utf8")).toBe("large model");
+      expect((await stat(join(path, "a.bin"))).ino).toBe((await stat(large)).ino);
+      expect(await readFile(join(path, "tool.bin"), "utf8")).toBe("large model");
+      expect((await stat(join(path, "tool.bin"))).mode & 0o777).toBe(0o777);
+    }
+    const broken = await push({ ...files, "missing.bin": pointer });
+    await expect(snapshots.ensure(project, broken)).rejects.toMatchObject({ code: "TREE_REFUSED" });
+    expect(await readdir(join(first, ".."))).toHaveLength(2);
+  });
+
+  test("nothing goes of a project of which it is not known what is needed", async () => {
+    const { project, data, mirrors, snapshots, push } = await freshProject();
+    const long = new Date(Date.now() - 3_600_000);
+    await utimes(await snapshots.ensure(project, await push({ a: "1" })), long, long);
+    await snapshots.close();
+    const again = await Snapshots.open(data, mirrors);
+    expect(await again.sweep([], 60_000, new Set([project.path]))).toEqual([]);
+    expect(await again.sweep([], 60_000)).toHaveLength(1);
   });
 
   test("after a power cut a snapshot that was not flushed is not trusted, and made again", async () => {

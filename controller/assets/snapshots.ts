@@ -7,6 +7,7 @@ import type { PinnedSnapshot } from "#schemas/desired-state";
 import { checkTree } from "./check-tree.ts";
 import { GitReader } from "./git-reader.ts";
 import { LateFlush } from "./late-flush.ts";
+import type { FetchLargeFiles } from "./lfs/large-files.ts";
 import type { Mirrors } from "./mirrors.ts";
 import { writeTree } from "./write-tree.ts";
 
@@ -30,16 +31,29 @@ export class Snapshots {
   readonly #data: DataFolder;
   readonly #mirrors: Mirrors;
   readonly #making = new Map<string, Promise<string>>();
+  readonly #removing = new Map<string, Promise<void>>();
+  /** When each was asked for last, in milliseconds since 1970: what the disk says may be a moment old. */
+  readonly #askedAt = new Map<string, number>();
   readonly #flush: LateFlush;
+  readonly #large: FetchLargeFiles | undefined;
 
-  private constructor(data: DataFolder, mirrors: Mirrors, flush: LateFlush) {
+  private constructor(
+    data: DataFolder,
+    mirrors: Mirrors,
+    flush: LateFlush,
+    large: FetchLargeFiles | undefined,
+  ) {
     this.#data = data;
     this.#mirrors = mirrors;
     this.#flush = flush;
+    this.#large = large;
   }
 
-  /** Makes the folder for snapshots and removes what a crash left half done. */
-  static async open(data: DataFolder, mirrors: Mirrors): Promise<Snapshots> {
+  /**
+   * Makes the folder for snapshots and removes what a crash left half done. `large` brings in what pointers of Git LFS
+   * stand for.
+   */
+  static async open(data: DataFolder, mirrors: Mirrors, large?: FetchLargeFiles): Promise<Snapshots> {
     await mkdir(data.snapshots, { recursive: true, mode: 0o700 });
     await chmod(data.snapshots, 0o700); // inside everybody may write, so nobody else may come in
     const flush = await LateFlush.open(data.snapshots);
@@ -55,7 +69,7 @@ export class Snapshots {
       }
     }
     await flush.begin();
-    return new Snapshots(data, mirrors, flush);
+    return new Snapshots(data, mirrors, flush, large);
   }
 
   /** Is the snapshot there? */
@@ -75,9 +89,13 @@ export class Snapshots {
    */
   ensure(project: { id: number; path: string }, commit: string, signal?: AbortSignal): Promise<string> {
     const path = snapshotPath(this.#data, project.path, commit);
+    this.#askedAt.set(path, Date.now());
     const running = this.#making.get(path);
     if (running) return running;
-    const making = this.#ensure(path, project, commit, signal).finally(() => this.#making.delete(path));
+    const removed = this.#removing.get(path) ?? Promise.resolve(); // half gone is as good as gone: it is made again
+    const making = removed
+      .then(() => this.#ensure(path, project, commit, signal))
+      .finally(() => this.#making.delete(path));
     this.#making.set(path, making);
     return making;
   }
@@ -110,14 +128,27 @@ export class Snapshots {
     await this.#flush.forget(path);
   }
 
-  /** Removes every snapshot that is not in `keep` and was not asked for within `graceMs`. Resolves with what went. */
-  async sweep(keep: Iterable<PinnedSnapshot>, graceMs: number): Promise<PinnedSnapshot[]> {
+  /**
+   * Removes every snapshot that is not in `keep`, of no project in `spare`, and was not asked for within `graceMs`, up to the
+   * very moment at which it would go. Resolves with what went.
+   */
+  async sweep(
+    keep: Iterable<PinnedSnapshot>,
+    graceMs: number,
+    spare: ReadonlySet<string> = new Set(),
+  ): Promise<PinnedSnapshot[]> {
     const kept = new Set([...keep].map((one) => snapshotPath(this.#data, one.project, one.commit)));
     const removed: PinnedSnapshot[] = [];
     for (const { project, commit, usedAt } of await this.list()) {
-      if (kept.has(snapshotPath(this.#data, project, commit))) continue;
-      if (Date.now() - Date.parse(usedAt) < graceMs) continue;
-      await this.remove(project, commit);
+      const path = snapshotPath(this.#data, project, commit);
+      if (kept.has(path) || spare.has(project)) continue;
+      const usedAtMs = Math.max(Date.parse(usedAt), this.#askedAt.get(path) ?? 0);
+      if (Date.now() - usedAtMs < graceMs || this.#making.has(path)) continue;
+      // Nothing is awaited between the question and this: whoever asks from now on waits until it is gone.
+      const removing = this.remove(project, commit).finally(() => this.#removing.delete(path));
+      this.#removing.set(path, removing);
+      await removing;
+      this.#askedAt.delete(path);
       removed.push({ project, commit });
     }
     return removed;
@@ -136,6 +167,7 @@ export class Snapshots {
     const parent = dirname(path);
     await mkdir(parent, { recursive: true });
     await chmod(parent, 0o755);
+    const large = this.#large;
     const building = join(parent, `.new-${commit}-${randomBytes(4).toString("hex")}`);
     try {
       await writeTree({
@@ -143,6 +175,7 @@ export class Snapshots {
         mirrors: this.#mirrors,
         into: building,
         previous: isLittle(reader) ? undefined : await this.#newest(project, commit),
+        large: large && ((files) => large(project, files, signal)),
         ...(signal ? { signal } : {}),
       });
       await rename(building, path);

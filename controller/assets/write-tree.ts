@@ -15,6 +15,8 @@ import { setImmediate } from "node:timers/promises";
 import { isSystemError } from "#core/errors";
 import type { GitEntry } from "./git-entry.ts";
 import type { GitReader } from "./git-reader.ts";
+import type { LargeFile } from "./lfs/large-files.ts";
+import { parseLfsPointer } from "./lfs/lfs-pointer.ts";
 import type { Mirrors } from "./mirrors.ts";
 
 const entriesPerTurn = 32; // written at once, a millisecond or two; then everybody else has their turn
@@ -35,6 +37,8 @@ export interface TreeToWrite {
   into: string;
   /** A whole snapshot of the same project whose equal files are hard-linked. */
   previous?: { folder: string; reader: GitReader } | undefined;
+  /** Brings in what pointers of Git LFS stand for; without it they are written as they are. */
+  large?: ((files: readonly LargeFile[]) => Promise<(oid: string) => string>) | undefined;
   signal?: AbortSignal;
 }
 
@@ -52,7 +56,10 @@ export async function writeTree(tree: TreeToWrite): Promise<void> {
     await turn();
   }
   const missing = await linkUnchanged(tree, turn);
-  await writeFiles(tree, missing, turn);
+  const pointers = await writeFiles(tree, missing, turn);
+  if (tree.large && pointers.length > 0) {
+    await writeLargeFiles(tree.into, pointers, await tree.large(pointers));
+  }
   for (const [path, target] of linkTargets) symlinkSync(target, join(tree.into, path));
 }
 
@@ -96,7 +103,13 @@ function isLinked(from: string, to: string): boolean {
   }
 }
 
-async function writeFiles(tree: TreeToWrite, files: GitEntry[], turn: Turn): Promise<void> {
+interface Pointer extends LargeFile {
+  executable: boolean;
+}
+
+/** Writes them, but for pointers to large files, which it resolves with. */
+async function writeFiles(tree: TreeToWrite, files: GitEntry[], turn: Turn): Promise<Pointer[]> {
+  const pointers: Pointer[] = [];
   const byId = new Map<string, GitEntry[]>();
   for (const file of files) {
     const same = byId.get(file.id);
@@ -114,13 +127,33 @@ async function writeFiles(tree: TreeToWrite, files: GitEntry[], turn: Turn): Pro
         return;
       }
       const content = await blob.all();
+      const pointer = tree.large && parseLfsPointer(content);
       for (const target of targets) {
+        if (pointer) {
+          pointers.push({ ...pointer, path: target.path, executable: target.executable });
+          continue;
+        }
         writeFile(join(tree.into, target.path), target.executable, content);
         await turn();
       }
     },
     tree.signal ? AbortSignal.any([tree.signal, deadline]) : deadline,
   );
+  return pointers;
+}
+
+/** One inode for all snapshots; an executable one, whose mode differs, is a copy. */
+async function writeLargeFiles(
+  into: string,
+  pointers: Pointer[],
+  placeOf: (oid: string) => string,
+): Promise<void> {
+  for (const { path, oid, executable } of pointers) {
+    const target = join(into, path);
+    if (!executable && isLinked(placeOf(oid), target)) continue;
+    await copyFile(placeOf(oid), target, constants.COPYFILE_EXCL);
+    await chmod(target, executable ? executableMode : fileMode);
+  }
 }
 
 function writeFile(path: string, executable: boolean, content: Uint8Array): void {

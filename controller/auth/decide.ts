@@ -5,7 +5,7 @@ export const accessLevels = { reporter: 20, developer: 30, maintainer: 40, owner
  * What can be asked of a user's project or of the platform.
  * - `identify`: who am I, what does the API offer; anybody with a good token;
  * - `see`: twins, runs, logs, outputs and plans of one user;
- * - `operate`: run and cancel operations; `change-state`: commit `state:`;
+ * - `operate`: run and cancel operations; `change-state`: commit `state:` or results;
  * - `change-files`: commit files with the caller's own token;
  * - `manage-secrets`: set, replace, delete and list secrets; nobody may read a value back;
  * - `delete`: take away what is kept of a user's twins;

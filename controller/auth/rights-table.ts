@@ -46,6 +46,11 @@ export const rightsTable: readonly RightsRow[] = [
     says: "start or stop: a commit with the caller's own token, so the Git host decides, too",
     ...developers,
   },
+  {
+    route: `POST ${run}/save`,
+    says: "commit what it kept, with the caller's own token, so the Git host decides, too",
+    ...developers,
+  },
   { route: "GET /library", says: "list repositories; only those that may be seen", ...everybody },
   {
     route: "GET /library/search",

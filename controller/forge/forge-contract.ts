@@ -12,6 +12,8 @@ export interface ForgeStage {
   archiveProject(path: string): Promise<void>;
   /** Writes files to `main` in one commit; resolves with its id. */
   push(path: string, files: Record<string, string>): Promise<string>;
+  /** A file at a commit. */
+  read(path: string, commit: string, file: string): Promise<Buffer>;
   /** Every file of the default branch. */
   files(path: string): Promise<Record<string, { content: Buffer; executable: boolean }>>;
   /** How many commits lie between the two. */
@@ -263,6 +265,58 @@ export function forgeContract(stage: () => ForgeStage): void {
     ).rejects.toMatchObject({ name: "ActionNeededError" });
     const made = await stage().forge.commitFile(project, { ...change, file: "new/file", baseCommit: commit });
     expect(await stage().forge.head(project)).toBe(made.commit);
+  });
+
+  test("many files are committed to a branch at once, byte for byte; what is there already is not committed again", async () => {
+    const { project, head } = await freshProject({ "data/old": "1", "data/same": "same" });
+    const owner = await stage().createUser("contract-saver");
+    const stranger = await stage().createUser("contract-no-saver");
+    await stage().addMember(project.path, "contract-saver", developer);
+    const bytes = Uint8Array.from({ length: 512 }, (_, index) => index % 256);
+    const files = [
+      { path: "data/old", content: bytes },
+      { path: "data/same", content: Buffer.from("same") },
+      { path: "data/new folder/ü", content: new Uint8Array() },
+    ];
+    const change = { token: owner.token, branch: "results/1", files, message: "Save results" };
+    const { commit } = await stage().forge.commitFiles(project, change);
+    expect(commit).toMatch(/^[0-9a-f]{40}$/);
+    expect(await stage().forge.head(project)).toBe(head);
+    expect(await stage().read(project.path, commit ?? "", "data/old")).toEqual(Buffer.from(bytes));
+    expect(await stage().read(project.path, commit ?? "", "data/new folder/ü")).toEqual(Buffer.alloc(0));
+
+    expect(await stage().forge.commitFiles(project, change)).toEqual({ commit: undefined });
+    const more = { ...change, files: [...files, { path: "top", content: bytes }] };
+    const second = await stage().forge.commitFiles(project, more);
+    expect(await stage().read(project.path, second.commit ?? "", "top")).toEqual(Buffer.from(bytes));
+    expect(await stage().read(project.path, second.commit ?? "", "data/same")).toEqual(Buffer.from("same"));
+
+    await expect(
+      stage().forge.commitFiles(project, { ...change, token: stranger.token, branch: "other" }),
+    ).rejects.toMatchObject({ name: "ActionNeededError" });
+    const inTheWay = { ...change, files: [{ path: "data/old/below", content: bytes }] };
+    await expect(stage().forge.commitFiles(project, inTheWay)).rejects.toMatchObject({
+      code: "COMMIT_REFUSED",
+    });
+  });
+
+  test("of two who save to the same new branch at once, both succeed or one is told that it moved", async () => {
+    const { project } = await freshProject({ a: "1" });
+    const owner = await stage().createUser("contract-racer");
+    await stage().addMember(project.path, "contract-racer", developer);
+    const results = await Promise.allSettled(
+      ["x", "y"].map((path) =>
+        stage().forge.commitFiles(project, {
+          token: owner.token,
+          branch: "race",
+          files: [{ path, content: Buffer.from(path) }],
+          message: path,
+        }),
+      ),
+    );
+    const lost = results.filter((result) => result.status === "rejected");
+    expect(lost.length).toBeLessThan(2);
+    for (const { reason } of lost) expect(reason).toMatchObject({ code: "BRANCH_MOVED" });
   });
 
   test("many files are made, changed, moved and removed in one commit, byte for byte", async () => {

@@ -27,6 +27,12 @@ export interface Forge {
   /** Replaces one file in one commit on the default branch, with the caller's own token and rights. */
   commitFile(project: ForgeProject, change: FileChange): Promise<{ commit: string }>;
   /**
+   * Adds or replaces files in one commit on any branch, with the caller's own token and rights. A branch that is not there
+   * starts at the head of the default branch. `commit` is `undefined` when all files are there already as they are.
+   * `ActionNeededError("BRANCH_MOVED")` when somebody pushed in between: ask again.
+   */
+  commitFiles(project: ForgeProject, change: FilesChange): Promise<{ commit: string | undefined }>;
+  /**
    * Makes all changes in one commit on the default branch, or none, with the caller's own token and rights. An empty
    * repository gets its first commit on `main`. A file that is not as its action expects is
    * `ActionNeededError("FILE_CHANGED")`; what else the host refuses is `COMMIT_REFUSED` or `FORGE_FORBIDDEN`.
@@ -117,6 +123,13 @@ export interface FileChange {
   message: string;
   /** The change is refused with `ActionNeededError("FILE_CHANGED")` when the file has moved on since this commit. */
   baseCommit: string;
+}
+
+export interface FilesChange {
+  token: string;
+  branch: string;
+  files: readonly { path: string; content: Uint8Array }[];
+  message: string;
 }
 
 export interface NewCommit {

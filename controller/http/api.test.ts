@@ -1,8 +1,9 @@
 import { appendFile, mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { ActionNeededError } from "#core/errors";
 import { createLogger } from "#core/logger";
-import type { Items, Problem, RunView, TwinView } from "#schemas/api";
+import type { Items, Problem, RunView, SavedOutputs, TwinView } from "#schemas/api";
 import type { RunRequest } from "#schemas/desired-state";
 import { checkRunRequest } from "#schemas/documents/check-documents";
 import { OpenApiChecker } from "#schemas/openapi-checker";
@@ -435,7 +436,7 @@ test("bodies that cannot be read are the sender's problem, with an id to ask abo
     expect(problem.requestId).toBe(headers.get("x-request-id"));
   }
   const large = await api.ask("developer", "POST", "/twins/user1/tank/runs", {
-    operation: "x".repeat(20_000),
+    operation: "x".repeat(70_000),
   });
   expect(large.status).toBe(413);
   expect((await api.ask("developer", "GET", "/twins/user1/%E0%A4%A")).status).toBe(400);
@@ -530,3 +531,123 @@ function readEvents(response: Response): { text: string; done: Promise<void> } {
   })().catch(() => undefined);
   return stream;
 }
+
+test("a run may be given parameters that its twin declares, and no others", async () => {
+  const parameters = { upper: 36 };
+  const kept = desiredTwin("kept", { spec: { ...spec, parameters } });
+  await api.desire("user1", [desiredTwin("tank", { state: "stopped", spec: { ...spec, parameters } }), kept]);
+  const run = (twin: string, body: unknown) =>
+    ask<{ id: string } & Problem>("developer", "POST", `/twins/user1/${twin}/runs`, body);
+  const accepted = await run("tank", { operation: "execute", parameters: { upper: 40 } });
+  expect(accepted.status).toBe(202);
+  const path = join(api.data.requests, "user1", `${accepted.body.id}.json`);
+  expect(checkRunRequest(JSON.parse(await readFile(path, "utf8"))).parameters).toEqual({ upper: 40 });
+
+  const unknown = await run("tank", { operation: "execute", parameters: { uper: 40 } });
+  expect(unknown).toMatchObject({
+    status: 422,
+    body: { code: "PARAMETER_UNKNOWN", hint: "did you mean `upper`?" },
+  });
+  const keptUp = await run("kept", { operation: "execute", parameters: { upper: 40 } });
+  expect(keptUp).toMatchObject({ status: 409, body: { code: "TWIN_KEPT_UP" } });
+  expect((await run("kept", { operation: "create", parameters: { upper: 40 } })).status).toBe(202);
+});
+
+async function runWithOutputs(files: Record<string, Uint8Array>): Promise<void> {
+  await api.desire("user1", [desiredTwin("tank")]);
+  const outputs = Object.entries(files).map(([path, content]) => ({ path, bytes: content.byteLength }));
+  const folder = await api.writeRun(manifestOf({ id, user: "user1", twin: "tank" }), outcomeOf({ outputs }));
+  for (const [path, content] of Object.entries(files)) {
+    await mkdir(join(folder, "outputs", path, ".."), { recursive: true });
+    await writeFile(join(folder, "outputs", path), content);
+  }
+}
+
+const save = (branch: string, who = "developer") =>
+  ask<SavedOutputs & Problem>(who, "POST", `/twins/user1/tank/runs/${id}/save`, { branch });
+
+test("what a run kept is committed byte for byte in one commit that links to the run, with the caller's token", async () => {
+  const bytes = Uint8Array.from({ length: 256 }, (_, byte) => byte);
+  await runWithOutputs({ "data/out/result.bin": bytes, "data/empty": new Uint8Array() });
+  api.forge.moving = 2; // somebody pushes in between, twice
+  const saved = await save("results/tank");
+  expect(saved).toMatchObject({ status: 200, body: { branch: "results/tank", files: 2, changed: true } });
+  const [change, ...more] = api.forge.saved;
+  expect(more).toEqual([]);
+  expect(change).toMatchObject({ token: "developer", branch: "results/tank" });
+  expect(change?.files.map(({ path, content }) => [path, Buffer.from(content).equals(bytes)])).toEqual([
+    ["data/out/result.bin", true],
+    ["data/empty", false],
+  ]);
+  expect(change?.message).toContain(`Run: http://dtaas.test/api/v1/twins/user1/tank/runs/${id}`);
+});
+
+test("a branch that moves again and again is said to be moving, and nothing is half done", async () => {
+  await runWithOutputs({ "data/a": new Uint8Array(1) });
+  api.forge.moving = 99;
+  expect(await save("results")).toMatchObject({ status: 409, body: { code: "BRANCH_MOVED" } });
+  expect(api.forge.saved).toEqual([]);
+});
+
+test.each([
+  [".gitlab-ci.yml", "OUTPUT_NAME_REFUSED"],
+  ["data/.GIT/hooks/pre-commit", "OUTPUT_NAME_REFUSED"],
+  [".github/workflows/x.yml", "OUTPUT_NAME_REFUSED"],
+])("an output called %s is not committed with somebody's rights", async (path, code) => {
+  await runWithOutputs({ "data/a": new Uint8Array(1), [path]: new Uint8Array(1) });
+  expect(await save("results")).toMatchObject({ status: 422, body: { code } });
+  expect(api.forge.saved).toEqual([]);
+});
+
+test("a run that kept nothing, that has not ended, or that kept too much for one commit is not saved, and says why", async () => {
+  await runWithOutputs({});
+  expect(await save("results")).toMatchObject({ status: 409, body: { code: "OUTPUTS_NONE" } });
+  for (const branch of ["a..b", "-x", "a b", "refs/heads/x.lock", "x/", "@{1}"]) {
+    expect(await save(branch)).toMatchObject({ status: 422, body: { code: "BRANCH_NAME_REFUSED" } });
+  }
+  const outputs = [{ path: "data/large", bytes: 33 * 1024 * 1024 }];
+  await api.writeRun(manifestOf({ id, user: "user1", twin: "tank" }), outcomeOf({ outputs }));
+  const large = await save("results");
+  expect(large).toMatchObject({ status: 422, body: { code: "OUTPUTS_TOO_LARGE" } });
+  expect(large.body.hint).toContain("dtaas twin outputs");
+  const running = "r0000000000000000b";
+  await api.writeRun(manifestOf({ id: running, user: "user1", twin: "tank" }));
+  const path = `/twins/user1/tank/runs/${running}/save`;
+  expect(await ask<Problem>("developer", "POST", path, { branch: "results" })).toMatchObject({
+    status: 409,
+    body: { code: "RUN_NOT_ENDED" },
+  });
+});
+
+test("an operation beyond the user's limits is refused, one that ends something is not", async () => {
+  const lifecycle = {
+    ...spec.lifecycle,
+    terminate: { run: "lifecycle/terminate", workingDir: ".", graceMs: 10_000, outputs: [] },
+  };
+  const up = desiredTwin("up", { admittedAt: "2026-01-01T00:00:00.000Z" });
+  await api.desire("user1", [up, desiredTwin("tank", { state: "stopped", spec: { ...spec, lifecycle } })], {
+    limits: { cpus: 2 },
+  });
+  const run = (operation: string) =>
+    ask<Problem>("developer", "POST", "/twins/user1/tank/runs", { operation });
+  expect((await run("create")).status).toBe(202);
+  const refused = await run("execute");
+  expect(refused).toMatchObject({ status: 409, body: { code: "LIMIT_REACHED" } });
+  expect(refused.body.detail).toContain("user1 would use 3 processor cores, 2 are allowed");
+  expect((await run("terminate")).status).toBe(202);
+});
+
+test("a run is not done again when its commit is gone from the repository, and says so", async () => {
+  await api.close();
+  api = await startApi((deps) => ({
+    ...deps,
+    ensureSnapshot: async () => {
+      throw new ActionNeededError("REVISION_NOT_FOUND", "there is no such commit");
+    },
+  }));
+  await api.desire("user1", [desiredTwin("tank")]);
+  await api.writeRun(manifestOf({ id, user: "user1", twin: "tank" }), outcomeOf());
+  const again = await ask<Problem>("developer", "POST", `/twins/user1/tank/runs/${id}/rerun`);
+  expect(again).toMatchObject({ status: 409, body: { code: "RUN_NOT_REPEATABLE" } });
+  expect(again.body.detail).toContain("dtaas/user1 no longer has");
+});

@@ -2,6 +2,7 @@ import type { RequestHandler } from "express";
 import type { DataFolder } from "#core/data-folder";
 import type { Logger } from "#core/logger";
 import type { DeliveryView, PlanView, QueueLength } from "#schemas/api";
+import type { PinnedSnapshot } from "#schemas/desired-state";
 import type { Forge } from "../forge/forge.ts";
 import type { Library } from "../library/library.ts";
 import type { ControllerMetrics } from "../metrics.ts";
@@ -21,12 +22,16 @@ export interface AppDeps {
   version: string;
   /** Group on the forge whose projects `<group>/<user>` are tracked. */
   group: string;
+  /** Where people reach this platform, for links. */
+  publicUrl: string;
   data: DataFolder;
-  forge: Pick<Forge, "whoIs" | "project" | "accessLevel" | "commitFile">;
+  forge: Pick<Forge, "whoIs" | "project" | "accessLevel" | "commitFile" | "commitFiles">;
   logger: Logger;
   metrics: ControllerMetrics;
   readHeadFile: ReadHeadFile;
   nudgeUser: (user: string) => Promise<void>;
+  /** Makes a checkout that is not there any more; for runs that are done again. */
+  ensureSnapshot: (pinned: PinnedSnapshot) => Promise<void>;
   deliveries: DeliveryBook;
   library: Library;
   remotes: Pick<Remotes, "list" | "request">;

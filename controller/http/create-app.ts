@@ -29,7 +29,7 @@ import { secretRoutes } from "./secret-routes.ts";
 import { twinRoutes } from "./twin-routes.ts";
 
 export const apiBase = "/api/v1";
-const maxBodyBytes = 16 * 1024; // our bodies are one word long
+const maxBodyBytes = 64 * 1024; // the longest hold the parameters of a run, 32 KiB
 
 /** The controller's HTTP side, ready to listen. Starts nothing and keeps no state that is not on disk. */
 export function createApp(deps: AppDeps): Express {
@@ -92,6 +92,7 @@ export function apiRoutes(
     documents,
     runs,
     nudgeUser: deps.nudgeUser,
+    ensureSnapshot: deps.ensureSnapshot,
     onSetAside: logSetAside(logger),
     onNudgeFailed: (user, error) => {
       logger.warn({ user, err: messageOf(error) }, "the runner could not be told; it will look by itself");
@@ -101,7 +102,7 @@ export function apiRoutes(
   return [
     ...platformRoutes({ ...deps, documents, rights, startedAt: new Date() }),
     ...twinRoutes({ documents, runs, rights, memberships, state }),
-    ...runRoutes({ data, runs, requests }),
+    ...runRoutes({ data, runs, requests, forge, memberships, rights, publicUrl: deps.publicUrl }),
     logRoute({ data, runs, streams }),
     eventRoute({ data, documents, rights, streams }),
     ...libraryRoutes({ library: deps.library, rights, stopping: deps.stopping }),

@@ -47,7 +47,7 @@ const phases = [
   "failed",
   "refused",
 ];
-const causes = ["state", "restart", "request", "rerun", "return-to-last-good", "removal"];
+const causes = ["state", "restart", "request", "rerun", "schedule", "return-to-last-good", "removal"];
 const outcomes = ["succeeded", "failed", "timed-out", "cancelled", "stopped", "lost"];
 
 const revisionReason = record("A revision and why it was left.", { revision: text, reason: text });
@@ -129,7 +129,24 @@ export const schemas: Record<string, object> = {
     waitingFor: texts,
     dependsOn: texts,
     operations: texts,
+    schedule: { type: "array", items: ref("Schedule") },
     lastRun: refOrNull("Run"),
+  }),
+  Schedule: record("An operation that the platform runs by itself.", {
+    operation: text,
+    cron: { ...text, description: "Five fields, read in the time zone." },
+    timeZone: text,
+    next: { ...orNull(time), description: "Null while the twin is suspended." },
+    last: {
+      anyOf: [
+        record("The last time that came: its run, or why there is none.", {
+          at: time,
+          runId: orNull(text),
+          skipped: orNull(text),
+        }),
+        { type: "null" },
+      ],
+    },
   }),
   Broken: record("A revision whose spec has errors.", {
     revision: text,
@@ -156,6 +173,15 @@ export const schemas: Record<string, object> = {
     twin: text,
     state: { enum: ["running", "stopped"] },
     changed: { type: "boolean", description: "False: Git said so already." },
+    commit: orNull(text),
+  }),
+  SavedOutputs: record("What a run kept, in one commit.", {
+    user: text,
+    twin: text,
+    run: text,
+    branch: text,
+    files: { ...whole, description: "All files of the run, those that were there already included." },
+    changed: { type: "boolean", description: "False: the branch has all of them already." },
     commit: orNull(text),
   }),
   Delivery: record("One webhook call and what became of it.", deliveryFields),

@@ -190,7 +190,14 @@ const paths: Record<string, Record<string, Operation>> = {
       requestBody: body({
         type: "object",
         required: ["operation"],
-        properties: { operation: { type: "string" } },
+        properties: {
+          operation: { type: "string" },
+          parameters: {
+            type: "object",
+            description: "Values for this run alone, over those of dt.yaml; mappings are joined.",
+            additionalProperties: true,
+          },
+        },
       }),
       responses: {
         "202": json("Accepted, and on disk.", ref("AcceptedRun")),
@@ -248,6 +255,20 @@ const paths: Record<string, Record<string, Operation>> = {
   [`${run}/outputs`]: {
     get: operation(`${run}/outputs`, "runs", "Files the run kept.", {
       responses: { "200": json("Files.", itemsOf("Output")) },
+    }),
+  },
+  [`${run}/save`]: {
+    post: operation(`${run}/save`, "runs", "Commits what the run kept, with the caller's own token.", {
+      requestBody: body({
+        type: "object",
+        required: ["branch"],
+        properties: { branch: { type: "string", description: "Made where it is not there." } },
+      }),
+      responses: {
+        "200": json("The commit, or that there is none to make.", ref("SavedOutputs")),
+        "409": problem("It has not ended or kept nothing, or the branch moved again and again."),
+        "422": problem("Too much for one commit, a name that is refused, or the Git host refused."),
+      },
     }),
   },
   [`${run}/outputs/{path}`]: {

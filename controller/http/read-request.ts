@@ -45,13 +45,17 @@ export function limitQuery(request: Request, fallback: number, max: number): num
 
 /** A text field of the JSON body. */
 export function bodyField(request: Request, name: string, pattern: RegExp, says: string): string {
-  const body: unknown = request.body;
-  const value =
-    typeof body === "object" && body !== null && Object.hasOwn(body, name)
-      ? (body as Record<string, unknown>)[name]
-      : undefined;
+  const value = bodyValue(request, name);
   if (typeof value === "string" && pattern.test(value)) return value;
   throw badRequest(`the JSON body must have a field "${name}": ${says}`);
+}
+
+/** A field of the JSON body, unchecked; `undefined` where it is not given. */
+export function bodyValue(request: Request, name: string): unknown {
+  const body: unknown = request.body;
+  return typeof body === "object" && body !== null && Object.hasOwn(body, name)
+    ? (body as Record<string, unknown>)[name]
+    : undefined;
 }
 
 /** The header `Idempotency-Key`, where there is one. */

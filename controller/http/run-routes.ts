@@ -2,15 +2,19 @@ import { pipeline } from "node:stream/promises";
 import type { Request, Response } from "express";
 import { type DataFolder, runFolder } from "#core/data-folder";
 import { ActionNeededError } from "#core/errors";
-import type { AcceptedRun, Items, RunView } from "#schemas/api";
+import type { AcceptedRun, Items, RunView, SavedOutputs } from "#schemas/api";
 import type { RunOutcome } from "#schemas/run";
+import type { Memberships } from "../auth/memberships.ts";
 import { callerOf } from "../auth/requires.ts";
+import type { Rights } from "../auth/rights.ts";
+import type { Forge } from "../forge/forge.ts";
 import type { RunArchive } from "../reading/run-archive.ts";
 import { openOutput } from "../reading/run-outputs.ts";
 import type { Asker, RequestBook } from "../requests/request-book.ts";
+import { saveOutputs } from "../requests/save-outputs.ts";
 import type { ApiRoute } from "./api-route.ts";
 import { noRun } from "./not-there.ts";
-import { bodyField, idempotencyKey, limitQuery, oneQuery, runIn, twinIn } from "./read-request.ts";
+import { bodyField, bodyValue, idempotencyKey, limitQuery, oneQuery, runIn, twinIn } from "./read-request.ts";
 
 const defaultRunsPerPage = 20;
 const maxRunsPerPage = 200; // each costs three small reads
@@ -19,6 +23,10 @@ export interface RunRouteDeps {
   data: DataFolder;
   runs: RunArchive;
   requests: RequestBook;
+  forge: Pick<Forge, "commitFiles">;
+  memberships: Pick<Memberships, "project">;
+  rights: Pick<Rights, "projectOf">;
+  publicUrl: string;
 }
 
 export function runRoutes(deps: RunRouteDeps): ApiRoute[] {
@@ -45,7 +53,9 @@ export function runRoutes(deps: RunRouteDeps): ApiRoute[] {
       ...operate,
       handle: async (request, response) => {
         const operation = bodyField(request, "operation", /^.{1,100}$/, "the name of an operation");
-        const accepted = await requests.run({ ...twinIn(request), operation }, askerOf(request, response));
+        const parameters = bodyValue(request, "parameters");
+        const wish = { ...twinIn(request), operation, ...(parameters === undefined ? {} : { parameters }) };
+        const accepted = await requests.run(wish, askerOf(request, response));
         response.status(202).location(locationOf(accepted)).json(accepted);
       },
     },
@@ -92,6 +102,21 @@ export function runRoutes(deps: RunRouteDeps): ApiRoute[] {
         const found = await runs.get(run.user, run.twin, run.id);
         if (!found) throw noRun(run);
         response.json({ items: found.result?.outputs ?? [] } satisfies Items<RunOutcome["outputs"][number]>);
+      },
+    },
+    {
+      method: "post",
+      path: `${base}/{id}/save`,
+      action: "change-state",
+      resource: "user",
+      handle: async (request, response) => {
+        const run = runIn(request);
+        const branch = bodyField(request, "branch", /^.{1,200}$/, "the name of a branch");
+        const project = await deps.memberships.project(deps.rights.projectOf(run.user));
+        if (!project) throw noRun(run);
+        const { token } = callerOf(response);
+        const saved: SavedOutputs = await saveOutputs(deps, { ...run, branch }, { token, project });
+        response.json(saved);
       },
     },
     {

@@ -5,7 +5,7 @@ import { isSystemError } from "#core/errors";
 import type { RunDetails, RunView } from "#schemas/api";
 import type { RunRequest } from "#schemas/desired-state";
 import { checkRunManifest, checkRunOutcome, checkRunRequest } from "#schemas/documents/check-documents";
-import type { RunManifest, RunOutcome } from "#schemas/run";
+import { causeOfRequest, type RunManifest, type RunOutcome } from "#schemas/run";
 import { JsonFileCache, type OnUnreadable } from "./json-file-cache.ts";
 import { listFolder } from "./stored-documents.ts";
 
@@ -79,7 +79,7 @@ function describe(run: {
     user: run.user,
     twin: run.twin,
     operation: manifest?.operation ?? request?.operation ?? null,
-    cause: manifest?.cause ?? (request ? (request.rerunOf === undefined ? "request" : "rerun") : null),
+    cause: manifest?.cause ?? (request ? causeOfRequest(request) : null),
     state: result ? "ended" : manifest ? "running" : "waiting",
     cancelRequested: false,
     requestedBy: manifest?.requestedBy ?? request?.requestedBy ?? null,

@@ -3,6 +3,7 @@ import type { RunView, TwinView } from "#schemas/api";
 import type { DesiredState, DesiredTwin, RefusedTwin } from "#schemas/desired-state";
 import type { ObservedState, ObservedTwin } from "#schemas/observed-state";
 import type { RunArchive } from "./run-archive.ts";
+import { scheduleViews } from "./schedule-views.ts";
 import type { StoredDocuments } from "./stored-documents.ts";
 
 const maxReadsAtOnce = 16;
@@ -12,11 +13,19 @@ export async function twinViews(
   sources: { documents: StoredDocuments; runs: Pick<RunArchive, "newest"> },
   user: string,
 ): Promise<TwinView[]> {
-  const [desired, observed] = await Promise.all([
+  const [desired, observed, schedule] = await Promise.all([
     sources.documents.desired(user),
     sources.documents.observed(user),
+    sources.documents.schedule(user),
   ]);
-  const views = mergeTwins(user, desired, observed);
+  const views = mergeTwins(user, desired, observed).map((view) => ({
+    ...view,
+    schedule: scheduleViews(
+      desired?.twins.find(({ name }) => name === view.name),
+      schedule,
+      Date.now(),
+    ),
+  }));
   const limit = pLimit(maxReadsAtOnce);
   return await limit.map(views, async (view) => ({
     ...view,
@@ -42,6 +51,7 @@ export function mergeTwins(
       ...fromGit(name, wanted.get(name), refused.get(name)),
       ...fromRunner(seenTwin, !wanted.has(name) && refused.has(name)),
       applied,
+      schedule: [],
       lastRun: null as RunView | null,
     };
   });

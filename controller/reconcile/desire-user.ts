@@ -50,9 +50,12 @@ function desireTwin(
   document: TwinDocument,
   last: DesiredTwin | undefined,
 ): DesiredTwin {
-  const { metadata, derived, state, suspend, spec } = document;
+  const { metadata, derived, state, suspend, schedule, spec } = document;
   const key = sourceKey({ name, spec }, head.own, head.common?.tree);
-  const described = { name, metadata, derived, state, suspend, spec, sourceKey: key };
+  const described = {
+    ...{ name, metadata, derived, state, suspend, spec, sourceKey: key },
+    ...(schedule === undefined ? {} : { schedule }),
+  };
   if (last?.sourceKey === key) {
     const { revision, own, common } = last;
     return { ...described, revision, own, ...(common ? { common } : {}) };

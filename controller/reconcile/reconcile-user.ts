@@ -3,9 +3,10 @@ import type { DependencyNode } from "#schemas/check-dependencies";
 import type { DesiredState } from "#schemas/desired-state";
 import { maxDocumentBytes } from "#schemas/limits";
 import { hasErrors } from "#schemas/parse-document";
-import { validateRepository } from "#schemas/validate-repository";
+import { type ValidatedTwin, validateRepository } from "#schemas/validate-repository";
 import { GitReader } from "../assets/git-reader.ts";
 import type { ForgeProject } from "../forge/forge.ts";
+import { admitTwins, admittedBefore } from "./admit-twins.ts";
 import { desireUser, type UserAtHead } from "./desire-user.ts";
 import type { DesiredDocuments } from "./desired-documents.ts";
 import { pins } from "./pins.ts";
@@ -55,14 +56,20 @@ export async function reconcileUser(
     own: treeIds(own),
     ...(common ? { common: { pinned: common.pinned, tree: treeIds(common.reader) } } : {}),
   };
-  const { twins, refused } = await pinSnapshots(deps, project, head, before);
+  const desire = await pinSnapshots(deps, project, head, before);
+  const limits = deps.tracked.platform?.limits?.perUser;
+  const twins = admitTwins(desire.twins, {
+    ...{ user, revision, limits, before: admittedBefore(before), now: new Date().toISOString() },
+    locate: (name) =>
+      placeOfResources(
+        validated.twins.find((twin) => twin.name === name),
+        name,
+      ),
+  });
   const sealed = await deps.secrets.seal(user, project.path, twins, sources);
   const { document, isNew } = await deps.desired.put({
-    user,
-    project: head.project,
-    revision,
-    twins: sealed.twins,
-    refused,
+    ...{ user, project: head.project, revision, ...(limits ? { limits } : {}) },
+    ...{ ...desire, twins: sealed.twins },
     ...repositoryProblems(validated.general),
   });
   if (isNew || sealed.isNew) deps.nudgeUser(user);
@@ -96,6 +103,11 @@ async function pinSnapshots(
   }
 }
 
+function placeOfResources(twin: ValidatedTwin | undefined, name: string) {
+  const { line = 1, column = 1 } = twin?.locate("/spec/resources", "key") ?? {};
+  return { file: twin?.file ?? `digital_twins/${name}`, line, column };
+}
+
 /** What validation will read, so that it is fetched together. */
 function documentPaths(reader: GitReader): string[] {
   const twins = reader.list("digital_twins").slice(0, preloadDocuments);
@@ -114,6 +126,7 @@ async function refuseRevision(
     user,
     project: { id: project.id, path: project.path },
     revision,
+    ...(before?.limits ? { limits: before.limits } : {}),
     twins: (before?.twins ?? []).map((twin) => ({ ...twin, brokenSince: broken })),
     refused: (before?.refused ?? []).map(({ name }) => ({ name, ...broken })),
     problems: broken.diagnostics,

@@ -3,6 +3,7 @@ import { writeJsonAtomic } from "#core/atomic-file";
 import type { DataFolder } from "#core/data-folder";
 import { ActionNeededError } from "#core/errors";
 import { type OnSetAside, readOrSetAside } from "#core/read-or-set-aside";
+import type { PlatformSettings } from "#schemas/desired-state";
 import type { PlatformDocument } from "#schemas/twin-spec";
 import type { ForgeProject } from "../forge/forge.ts";
 
@@ -16,21 +17,24 @@ export type Role =
 export class Tracked {
   readonly group: string;
   readonly #path: string;
+  readonly #settingsPath: string;
   #platform: PlatformDocument | undefined;
   #projects = new Map<string, ForgeProject>();
   #isListed = false;
 
-  private constructor(group: string, path: string) {
+  private constructor(group: string, data: DataFolder) {
     this.group = group;
-    this.#path = path;
+    this.#path = join(data.root, "tracked.json");
+    this.#settingsPath = data.platform;
   }
 
   /** What cannot be understood on disk is set aside: the host is asked for all of it again. */
   static async open(group: string, data: DataFolder, onSetAside: OnSetAside): Promise<Tracked> {
-    const tracked = new Tracked(group, join(data.root, "tracked.json"));
+    const tracked = new Tracked(group, data);
     const saved = await readOrSetAside(tracked.#path, { check: checkSaved, onSetAside });
     tracked.#platform = saved?.platform;
     tracked.#projects = new Map((saved?.projects ?? []).map((project) => [project.path, project]));
+    if (tracked.#platform) await tracked.#tellRunner(tracked.#platform);
     return tracked;
   }
 
@@ -77,6 +81,7 @@ export class Tracked {
 
   async setPlatform(platform: PlatformDocument | undefined): Promise<boolean> {
     if (JSON.stringify(platform) === JSON.stringify(this.#platform)) return false;
+    await this.#tellRunner(platform); // first: what is saved here is not told again
     this.#platform = platform;
     await this.#save();
     return true;
@@ -101,6 +106,15 @@ export class Tracked {
     if (JSON.stringify(before) === JSON.stringify(project)) return;
     this.#projects.set(project.path, project);
     await this.#save();
+  }
+
+  /** The runner reads no repository: what it has to know of platform.yaml lies in a document of its own. */
+  async #tellRunner(platform: PlatformDocument | undefined): Promise<void> {
+    const settings: PlatformSettings = {
+      version: 1,
+      ...(platform?.retention ? { retention: platform.retention } : {}),
+    };
+    await writeJsonAtomic(this.#settingsPath, settings);
   }
 
   async #save(): Promise<void> {

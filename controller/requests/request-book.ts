@@ -3,17 +3,24 @@ import { writeJsonAtomic } from "#core/atomic-file";
 import type { DataFolder } from "#core/data-folder";
 import { ActionNeededError } from "#core/errors";
 import type { OnSetAside } from "#core/read-or-set-aside";
-import { newRunId } from "#core/run-id";
+import { newRunId, runIdAt } from "#core/run-id";
 import { SerialByKey } from "#core/serial-by-key";
 import type { AcceptedRun, RunDetails } from "#schemas/api";
-import type { DesiredState, DesiredTwin, RunRequest } from "#schemas/desired-state";
+import type { DesiredState, DesiredTwin, PinnedSnapshot, RunRequest } from "#schemas/desired-state";
+import { checkGivenParameters } from "#schemas/parameters";
+import { isAskedFor } from "#schemas/run";
 import { didYouMean } from "#schemas/suggest";
+import type { Parameters } from "#schemas/twin-spec";
 import type { RunArchive } from "../reading/run-archive.ts";
 import { listFolder, type StoredDocuments } from "../reading/stored-documents.ts";
 import { IdempotencyKeys, type KeyedWish } from "./idempotency-keys.ts";
+import { limitProblem } from "./limit-problem.ts";
 
 /** Accepted and not begun, for one user; who asks for more is told to wait (429). */
 export const maxWaitingRequests = 1_000;
+
+/** Operations that end something, and so are never too much. */
+const freeing = ["terminate", "clean"];
 
 export interface RequestBookDeps {
   data: DataFolder;
@@ -21,6 +28,8 @@ export interface RequestBookDeps {
   runs: Pick<RunArchive, "get">;
   /** Tells the runner to look at this user. A lost nudge costs time only. */
   nudgeUser: (user: string) => Promise<void>;
+  /** Makes a checkout that a former run needs and that is not there any more. Not given: nothing is done again. */
+  ensureSnapshot?: (pinned: PinnedSnapshot) => Promise<void>;
   /** Called when a nudge failed: the request is on disk, and the runner's own timer finds it. */
   onNudgeFailed: (user: string, error: unknown) => void;
   onSetAside: OnSetAside;
@@ -44,14 +53,22 @@ export class RequestBook {
   }
 
   /**
-   * Errors: `TWIN_NOT_FOUND`, `TWIN_REFUSED`, `TWIN_SUSPENDED`, `OPERATION_UNKNOWN`, `REQUESTS_TOO_MANY`,
-   * `IDEMPOTENCY_KEY_REUSED`.
+   * `parameters`: for this run alone, over those of dt.yaml. Errors: `TWIN_NOT_FOUND`, `TWIN_REFUSED`, `TWIN_SUSPENDED`,
+   * `OPERATION_UNKNOWN`, `REQUESTS_TOO_MANY`, `LIMIT_REACHED`, `TWIN_KEPT_UP`, `IDEMPOTENCY_KEY_REUSED`, those of
+   * `checkGivenParameters`.
    */
-  async run(wish: { user: string; twin: string; operation: string }, asker: Asker): Promise<AcceptedRun> {
+  async run(
+    wish: { user: string; twin: string; operation: string; parameters?: unknown },
+    asker: Asker,
+  ): Promise<AcceptedRun> {
+    const { parameters: given, ...rest } = wish;
     const requestedBy = asker.username;
-    return await this.#once({ ...wish, requestedBy, asks: wish.operation }, asker.key, async () => {
-      await this.#checkOperation(wish);
-      return { ...wish, requestedBy };
+    const asks = given === undefined ? rest.operation : `${rest.operation} with ${JSON.stringify(given)}`;
+    return await this.#once({ ...rest, requestedBy, asks }, asker.key, async () => {
+      const twin = await this.#checkOperation(rest);
+      const parameters = given === undefined ? {} : { parameters: givenParameters(twin, wish) };
+      await this.#checkLimits(rest);
+      return { ...rest, requestedBy, ...parameters };
     });
   }
 
@@ -65,7 +82,83 @@ export class RequestBook {
     });
   }
 
-  async #checkOperation(wish: { user: string; twin: string; operation: string }): Promise<void> {
+  /**
+   * A run that the twin's schedule asks for at this time. Asked for again it is the same run, begun or ended as it may
+   * be; `skipped` says why there is none: the operation still runs, or cannot be run.
+   */
+  async runScheduled(wish: {
+    user: string;
+    twin: string;
+    operation: string;
+    atMs: number;
+  }): Promise<{ id: string } | { skipped: string }> {
+    const { user, twin, operation, atMs } = wish;
+    const runId = runIdAt(atMs, user, twin, operation);
+    if (await this.#deps.runs.get(user, twin, runId)) return { id: runId };
+    const keyed = { user, twin, requestedBy: user, asks: operation };
+    try {
+      const prepare = async () => {
+        runnableTwin(await this.#deps.documents.desired(user), wish);
+        const open = await this.#openRun(wish);
+        if (open !== undefined) throw new ActionNeededError("RUN_OPEN", `run ${open} of it has not ended`);
+        await this.#checkLimits(wish);
+        return { user, twin, operation, requestedBy: user, scheduledFor: new Date(atMs).toISOString() };
+      };
+      return { id: (await this.#once(keyed, undefined, prepare, runId)).id };
+    } catch (error) {
+      if (error instanceof ActionNeededError) return { skipped: error.message };
+      throw error;
+    }
+  }
+
+  async #ensureSnapshot(pinned: PinnedSnapshot, id: string): Promise<void> {
+    try {
+      await this.#deps.ensureSnapshot?.(pinned);
+    } catch (error) {
+      if (!(error instanceof ActionNeededError) || error.code !== "REVISION_NOT_FOUND") throw error;
+      throw new ActionNeededError(
+        "RUN_NOT_REPEATABLE",
+        `run ${id} used commit ${pinned.commit.slice(0, 8)}, which ${pinned.project} no longer has`,
+        { cause: error },
+      );
+    }
+  }
+
+  /** Throws `LIMIT_REACHED` when one more container of this twin is too much for its user. */
+  async #checkLimits(wish: { user: string; twin: string; operation: string }): Promise<void> {
+    const { user, operation } = wish;
+    const desired = await this.#deps.documents.desired(user);
+    if (!desired?.limits || freeing.includes(operation)) return;
+    const asked = [wish.twin];
+    for (const name of await listFolder(join(this.#deps.data.requests, user))) {
+      const [id = "", kind] = name.split(".");
+      if (kind !== "json") continue;
+      for (const twin of desired.twins) {
+        const run = await this.#deps.runs.get(user, twin.name, id);
+        if (run && run.state !== "ended") asked.push(twin.name);
+      }
+    }
+    const problem = limitProblem(desired, asked);
+    if (problem === undefined) return;
+    throw new ActionNeededError("LIMIT_REACHED", problem, {
+      hint: "wait for other runs to end, stop a twin, or ask the platform's administrator for more",
+    });
+  }
+
+  /** A run of this operation that waits or runs because somebody, or the schedule, asked for it. */
+  async #openRun(wish: { user: string; twin: string; operation: string }): Promise<string | undefined> {
+    const { user, twin, operation } = wish;
+    for (const name of await listFolder(join(this.#deps.data.requests, user))) {
+      const [id = "", kind] = name.split(".");
+      if (kind !== "json") continue;
+      const run = await this.#deps.runs.get(user, twin, id);
+      if (run?.operation === operation && run.state !== "ended") return id;
+    }
+    return undefined;
+  }
+
+  /** The twin, where it has this operation. */
+  async #checkOperation(wish: { user: string; twin: string; operation: string }): Promise<DesiredTwin> {
     const twin = runnableTwin(await this.#deps.documents.desired(wish.user), wish);
     const known = Object.keys(twin.spec.lifecycle);
     if (!known.includes(wish.operation)) {
@@ -80,6 +173,7 @@ export class RequestBook {
         },
       );
     }
+    return twin;
   }
 
   /** The operation of a former run that can be done again. */
@@ -96,7 +190,10 @@ export class RequestBook {
         },
       );
     }
-    return former.manifest.operation;
+    const { own, common, operation } = former.manifest;
+    await this.#checkLimits({ user, twin, operation });
+    for (const pinned of common ? [own, common] : [own]) await this.#ensureSnapshot(pinned, id);
+    return operation;
   }
 
   /** Asking twice is asking once. Errors: `RUN_NOT_FOUND`, `RUN_ENDED`, `RUN_KEPT_UP`. */
@@ -106,7 +203,7 @@ export class RequestBook {
     if (run.state === "ended") {
       throw new ActionNeededError("RUN_ENDED", `run ${id} has ended already: ${run.outcome}`);
     }
-    const isKeptUp = run.operation === "execute" && run.cause !== "request" && run.cause !== "rerun";
+    const isKeptUp = run.operation === "execute" && (run.cause === null || !isAskedFor(run.cause));
     if (isKeptUp) {
       throw new ActionNeededError(
         "RUN_KEPT_UP",
@@ -138,6 +235,7 @@ export class RequestBook {
     keyed: KeyedWish,
     key: string | undefined,
     prepare: () => Promise<Omit<RunRequest, "version" | "runId" | "requestedAt">>,
+    fixedId?: string,
   ): Promise<AcceptedRun> {
     const { user, twin } = keyed;
     const folder = join(this.#deps.data.requests, user);
@@ -155,7 +253,7 @@ export class RequestBook {
         );
       }
       // A key that is kept without a request: a crash came between the two.
-      const runId = known?.runId ?? newRunId(Date.now());
+      const runId = fixedId ?? known?.runId ?? newRunId(Date.now());
       const { operation } = wish;
       if (key !== undefined && !known) await this.#keys.keep(keyed, key, { runId, operation });
       const request: RunRequest = { version: 1, runId, requestedAt: new Date().toISOString(), ...wish };
@@ -170,6 +268,19 @@ export class RequestBook {
   #nudge(user: string): void {
     this.#deps.nudgeUser(user).catch((error: unknown) => this.#deps.onNudgeFailed(user, error));
   }
+}
+
+function givenParameters(
+  twin: DesiredTwin,
+  wish: { user: string; operation: string; parameters?: unknown },
+): Parameters {
+  const parameters = checkGivenParameters(wish.parameters, twin.spec.parameters);
+  if (wish.operation !== "execute" || twin.state !== "running") return parameters;
+  throw new ActionNeededError(
+    "TWIN_KEPT_UP",
+    `${wish.user}/${twin.name} is kept running with the parameters of its dt.yaml`,
+    { hint: "change them there and push, or stop the twin first" },
+  );
 }
 
 function runnableTwin(desired: DesiredState | undefined, wish: { user: string; twin: string }): DesiredTwin {

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
-import { readdir, rm } from "node:fs/promises";
+import { chmod, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { readJson, writeJsonAtomic, writeJsonUnflushed } from "#core/atomic-file";
+import { readJson, writeFileAtomic, writeJsonAtomic, writeJsonUnflushed } from "#core/atomic-file";
 import { type DataFolder, runFolder } from "#core/data-folder";
 import { ActionNeededError, isSystemError } from "#core/errors";
 import { type OnSetAside, readOrSetAside } from "#core/read-or-set-aside";
@@ -10,6 +10,10 @@ import type { StopReason } from "#planning/facts";
 import type { RunRequest } from "#schemas/desired-state";
 import { checkRunManifest, checkRunOutcome, checkRunRequest } from "#schemas/documents/check-documents";
 import type { RunManifest, RunOutcome } from "#schemas/run";
+import type { Parameters } from "#schemas/twin-spec";
+
+// Manifests kept in memory, those of runs under way above all; each has a few KiB.
+const maxManifests = 1_000;
 
 export interface RunName {
   user: string;
@@ -29,6 +33,7 @@ export interface Ending {
  */
 export class RunStore {
   readonly #data: DataFolder;
+  readonly #manifests = new Map<string, RunManifest>();
   readonly #onSetAside: OnSetAside;
 
   constructor(data: DataFolder, onSetAside: OnSetAside) {
@@ -50,8 +55,25 @@ export class RunStore {
     return manifest;
   }
 
-  manifest(run: RunName): Promise<RunManifest | undefined> {
-    return this.#read(join(this.folder(run), "manifest.json"), checkRunManifest);
+  /** Read from disk once: a manifest never changes. */
+  async manifest(run: RunName): Promise<RunManifest | undefined> {
+    const path = join(this.folder(run), "manifest.json");
+    const known = this.#manifests.get(path);
+    if (known) return known;
+    const manifest = await this.#read(path, checkRunManifest);
+    if (manifest === undefined) return undefined;
+    this.#manifests.set(path, manifest);
+    const [oldest] = this.#manifests.keys();
+    if (this.#manifests.size > maxManifests && oldest !== undefined) this.#manifests.delete(oldest);
+    return manifest;
+  }
+
+  /** The folder that the run sees read-only at /run/dtaas: `parameters.json`. Written again it is the same. */
+  async writeInputs(run: RunName, parameters: Parameters | undefined): Promise<string> {
+    const folder = join(this.folder(run), "inputs");
+    await writeFileAtomic(join(folder, "parameters.json"), `${JSON.stringify(parameters ?? {}, null, 2)}\n`);
+    await chmod(folder, 0o755); // read inside by another uid, whatever the umask
+    return folder;
   }
 
   async writeOutcome(run: RunName, outcome: RunOutcome): Promise<void> {

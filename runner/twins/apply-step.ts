@@ -10,6 +10,7 @@ import {
   rememberTryAgain,
   type TwinMemory,
 } from "#planning/memory";
+import { mergeParameters, parameterVariables } from "#schemas/parameters";
 import type { RunManifest } from "#schemas/run";
 import { finishRun } from "./finish-run.ts";
 import { containerName, layerId } from "./names.ts";
@@ -72,8 +73,18 @@ export async function applyStep(runner: Runner, user: string, twin: string, step
  */
 async function startRun(runner: Runner, user: string, twin: string, step: StartRun): Promise<void> {
   const runId = step.runId ?? newRunId();
-  const fresh = manifestOf(user, twin, runId, step, await rerunSource(runner, user, twin, step));
-  const manifest = await runner.runs.writeManifest(fresh);
+  const former = await formerRuns(runner, user, twin, step);
+  const written = await runner.runs.manifest({ user, twin, runId });
+  if (!written && step.request?.rerunOf !== undefined && !former.repeated) {
+    const reason = `run ${step.request.rerunOf}, which was to be done again, is no longer kept`;
+    const ended = { outcome: "failed" as const, reason, finishedAt: new Date().toISOString() };
+    await runner.runs.rejectRequest(
+      { user, twin, runId },
+      { ...ended, stages: [], outputs: [], logTruncated: false },
+    );
+    return;
+  }
+  const manifest = written ?? (await runner.runs.writeManifest(manifestOf(user, twin, runId, step, former)));
   const { timeoutMs, graceMs } = manifest.command;
   const remember = (change: (memory: TwinMemory) => TwinMemory) =>
     step.request ? runner.memory.change(user, twin, change) : runner.memory.begin(user, twin, change);
@@ -94,6 +105,7 @@ async function startRun(runner: Runner, user: string, twin: string, step: StartR
     const network = await networks.ensure(user);
     const lower = snapshotPath(runner.data, manifest.own.project, manifest.own.commit);
     const layer = await runner.layers.ensure(layerId(user, twin, manifest.sourceKey), lower);
+    const runFolder = await runner.runs.writeInputs({ user, twin, runId }, manifest.parameters);
     const { run, workingDir } = manifest.command;
     const given = await runner.secrets.give({
       user,
@@ -121,6 +133,8 @@ async function startRun(runner: Runner, user: string, twin: string, step: StartR
       environment: {
         ...manifest.environment,
         ...given.environment,
+        ...parameterVariables(manifest.parameters),
+        DT_PARAMETERS: "/run/dtaas/parameters.json",
         DT_USER: user,
         DT_NAME: twin,
         DT_REVISION: manifest.revision,
@@ -129,6 +143,7 @@ async function startRun(runner: Runner, user: string, twin: string, step: StartR
       resources: manifest.resources,
       network,
       layer,
+      runFolder,
       graceMs,
       environmentFiles: given.environmentFiles,
       mounts: [
@@ -210,14 +225,17 @@ async function stopRun(runner: Runner, user: string, twin: string, step: StopRun
   return "nothing";
 }
 
-async function rerunSource(
-  runner: Runner,
-  user: string,
-  twin: string,
-  step: StartRun,
-): Promise<RunManifest | undefined> {
-  const runId = step.request?.rerunOf;
-  return runId === undefined ? undefined : await runner.runs.manifest({ user, twin, runId });
+interface FormerRuns {
+  /** What is done again. */
+  repeated?: RunManifest | undefined;
+  /** The execution that `terminate` ends. */
+  joined?: RunManifest | undefined;
+}
+
+async function formerRuns(runner: Runner, user: string, twin: string, step: StartRun): Promise<FormerRuns> {
+  const find = async (runId: string | undefined) =>
+    runId === undefined ? undefined : await runner.runs.manifest({ user, twin, runId });
+  return { repeated: await find(step.request?.rerunOf), joined: await find(step.join?.runId) };
 }
 
 function manifestOf(
@@ -225,7 +243,7 @@ function manifestOf(
   twin: string,
   runId: string,
   step: StartRun,
-  former: RunManifest | undefined,
+  former: FormerRuns,
 ): RunManifest {
   const { source, request } = step;
   const asked = {
@@ -233,10 +251,17 @@ function manifestOf(
     ...(request?.rerunOf === undefined ? {} : { rerunOf: request.rerunOf }),
   };
   const createdAt = new Date().toISOString();
-  if (former) return { ...former, ...asked, id: runId, cause: step.cause, attempt: step.attempt, createdAt };
+  if (former.repeated) {
+    return { ...former.repeated, ...asked, id: runId, cause: step.cause, attempt: step.attempt, createdAt };
+  }
   const command = source.spec.lifecycle[step.operation];
   if (!command)
     throw new ActionNeededError("OPERATION_UNKNOWN", `${twin} has no operation "${step.operation}"`);
+  // What ends an execution sees the parameters that the execution was given.
+  const parameters = mergeParameters(
+    former.joined?.parameters ?? source.spec.parameters,
+    request?.parameters,
+  );
   return {
     version: 1,
     id: runId,
@@ -253,6 +278,7 @@ function manifestOf(
     workspace: source.spec.workspace,
     image: step.image,
     command,
+    ...(parameters === undefined ? {} : { parameters }),
     environment: source.spec.environment,
     ...(source.spec.secrets ? { secrets: source.spec.secrets } : {}),
     resources: source.spec.resources,

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { mkdtemp, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,7 +8,7 @@ import { dataFolder } from "#core/data-folder";
 import { createLogger } from "#core/logger";
 import { newRunId } from "#core/run-id";
 import { desiredTwin } from "#planning/simulated-twin";
-import type { DesiredState, DesiredTwin } from "#schemas/desired-state";
+import type { DesiredState, DesiredTwin, RunRequest } from "#schemas/desired-state";
 import type { ObservedTwin } from "#schemas/observed-state";
 import type { LogLine, RunOutcome } from "#schemas/run";
 import { composeRunner } from "../compose-runner.ts";
@@ -122,7 +123,7 @@ async function startWorld(rules: FakeRules = {}, death?: Death, runsBeside = tru
     await look();
   };
   const seen = (): ObservedTwin | undefined => runner.published.get("user1")?.twins[0];
-  const ask = async (operation: string): Promise<string> => {
+  const ask = async (operation: string, more: Partial<RunRequest> = {}): Promise<string> => {
     const runId = newRunId();
     const request = {
       version: 1,
@@ -132,6 +133,7 @@ async function startWorld(rules: FakeRules = {}, death?: Death, runsBeside = tru
       operation,
       requestedBy: "user1",
       requestedAt: new Date().toISOString(),
+      ...more,
     };
     await writeJsonAtomic(join(data.requests, "user1", `${runId}.json`), request);
     await look();
@@ -301,6 +303,80 @@ test("an operation asked for runs to its end with its outputs, and asking twice 
     });
   }, deadline);
   expect(world.starts.get(runId)).toBe(1);
+});
+
+test("an operation sees its parameters in a file and in the environment, and a rerun sees the same again", async () => {
+  const seen: { environment: Record<string, string>; file: unknown }[] = [];
+  const { want, ask, outcome, look, runner } = await startWorld({
+    behaviour: ({ environment, runFolder }) => {
+      const file: unknown = JSON.parse(readFileSync(join(runFolder ?? "", "parameters.json"), "utf8"));
+      seen.push({ environment, file });
+      return { exitAfterMs: 20 };
+    },
+  });
+  const ended = async (runId: string) =>
+    await vi.waitFor(async () => {
+      await look();
+      expect(await outcome(runId)).toMatchObject({ outcome: "succeeded" });
+    }, deadline);
+  const stopped = twin(key1, { state: "stopped", operations: { execute: {}, analyse: {} } });
+  const wanted = (upper: number) => ({
+    ...stopped,
+    spec: { ...stopped.spec, parameters: { name: "lab", controller: { upper, lower: 34 } } },
+  });
+  await want(wanted(36));
+  const first = await ask("analyse", { parameters: { controller: { upper: 40 } } });
+  await ended(first);
+  const parameters = { name: "lab", controller: { upper: 40, lower: 34 } };
+  expect(await runner().runs.manifest({ user: "user1", twin: "tank", runId: first })).toMatchObject({
+    parameters,
+  });
+  await want(wanted(30));
+  await ended(await ask("analyse", { rerunOf: first }));
+  await ended(await ask("analyse"));
+  const variables = (upper: string) => ({
+    DT_PARAMETERS: "/run/dtaas/parameters.json",
+    DT_PARAM_name: "lab",
+    DT_PARAM_controller__upper: upper,
+  });
+  expect(seen).toMatchObject([
+    { environment: variables("40"), file: parameters },
+    { environment: variables("40"), file: parameters },
+    { environment: variables("30"), file: { controller: { upper: 30 } } },
+  ]);
+});
+
+test("a run that is no longer kept cannot be done again, and the request says so", async () => {
+  const { want, ask, outcome, world } = await startWorld();
+  await want(twin(key1, { state: "stopped", operations: { execute: {}, analyse: {} } }));
+  const runId = await ask("analyse", { rerunOf: newRunId() });
+  await expect
+    .poll(() => outcome(runId), deadline)
+    .toMatchObject({
+      outcome: "failed",
+      reason: expect.stringContaining("no longer kept"),
+    });
+  expect(world.containers.size).toBe(0);
+});
+
+test("the snapshot of a run is needed until it has ended, whatever is wanted by then", async () => {
+  const { want, ask, outcome, look, runner } = await startWorld({
+    behaviour: ({ labels }) => (labels.operation === "analyse" ? { exitAfterMs: 300 } : {}),
+  });
+  const own = { project: "dtaas/user1", commit: "b".repeat(40) };
+  const operations = { execute: {}, analyse: {} };
+  const needs = () => runner().published.get("user1")?.needs ?? [];
+  await want(twin(key1, { state: "stopped", operations, own }));
+  const runId = await ask("analyse");
+  await want(twin(key2, { state: "stopped", operations }));
+  expect(await outcome(runId)).toBeUndefined();
+  expect(needs()).toContainEqual(own);
+  await vi.waitFor(async () => {
+    await look();
+    expect(await outcome(runId)).toMatchObject({ outcome: "succeeded" });
+  }, deadline);
+  await look();
+  expect(needs()).not.toContainEqual(own);
 });
 
 test("a folder that is deleted is stopped, its layers and memory are gone, its history stays", async () => {

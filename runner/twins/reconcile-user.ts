@@ -34,7 +34,7 @@ export async function reconcileUser(runner: Runner, user: string): Promise<void>
       for (const refused of desired?.refused ?? []) {
         if (!statuses.has(refused.name)) statuses.set(refused.name, refusedStatus(refused));
       }
-      publish(runner, user, desired?.generation ?? 0, statuses, facts);
+      await publish(runner, user, desired?.generation ?? 0, statuses, facts);
       const unsettledAtMs = effect === "nothing" ? Number.POSITIVE_INFINITY : Date.now() + unsettledRetryMs;
       const nextMs = Math.min(wakeAtMs, unsettledAtMs);
       if (Number.isFinite(nextMs)) runner.wakeAt(user, nextMs);
@@ -57,14 +57,14 @@ async function viewOrSay(runner: Runner, user: string): Promise<UserView> {
   }
 }
 
-function publish(
+async function publish(
   runner: Runner,
   user: string,
   generation: number,
   statuses: ReadonlyMap<string, Status>,
   facts: readonly TwinFacts[],
-): void {
-  const needs = neededSnapshots(facts);
+): Promise<void> {
+  const needs = await neededSnapshots(runner, user, facts);
   const { isNew, nowReady } = runner.published.publish(user, generation, statuses, needs);
   if (isNew) runner.tellController(user);
   for (const dependent of runner.desired.dependents(nowReady)) runner.nudge(dependent);
@@ -130,14 +130,24 @@ async function forgetOldKeys(runner: Runner, user: string, fact: TwinFacts): Pro
   await runner.memory.change(user, fact.name, (memory) => pruneKeys(memory, wanted));
 }
 
-/** Snapshots that last good sources and containers use, whatever the document says by now. */
-function neededSnapshots(facts: readonly TwinFacts[]): PinnedSnapshot[] {
-  const needed = facts.flatMap(({ desired, memory }) => {
-    const good = memory.lastGood?.source;
-    return [desired, good].flatMap((source) =>
-      source ? [source.own, ...(source.common ? [source.common] : [])] : [],
+/** Snapshots that last good sources and runs which have not ended use, whatever the document says by now. */
+async function neededSnapshots(
+  runner: Runner,
+  user: string,
+  facts: readonly TwinFacts[],
+): Promise<PinnedSnapshot[]> {
+  const needed: PinnedSnapshot[] = [];
+  for (const { name, desired } of facts) {
+    const { lastGood, open } = await runner.memory.get(user, name); // as it is after the steps of this round
+    const current = [desired?.sourceKey, lastGood?.source.sourceKey];
+    const manifests = await Promise.all(
+      Object.keys(open).map((runId) => runner.runs.manifest({ user, twin: name, runId })),
     );
-  });
+    const others = manifests.filter((manifest) => manifest && !current.includes(manifest.sourceKey));
+    for (const source of [desired, lastGood?.source, ...others]) {
+      if (source) needed.push(source.own, ...(source.common ? [source.common] : []));
+    }
+  }
   return [...new Map(needed.map((pinned) => [`${pinned.project} ${pinned.commit}`, pinned])).values()];
 }
 

@@ -1,11 +1,12 @@
 import { describe, expect, expectTypeOf, test } from "vitest";
 import { ActionNeededError } from "#core/errors";
 import { deriveTwin } from "../derive-twin.ts";
-import type { DesiredState, RunRequest } from "../desired-state.ts";
+import type { DesiredState, PlatformSettings, RunRequest } from "../desired-state.ts";
 import type { BuildJobDocument } from "../generated/build-job.ts";
 import type { DesiredStateDocument } from "../generated/desired-state.ts";
 import type { ObservedJobDocument } from "../generated/observed-job.ts";
 import type { ObservedStateDocument } from "../generated/observed-state.ts";
+import type { PlatformSettingsDocument } from "../generated/platform-settings.ts";
 import type { ProjectJobDocument } from "../generated/project-job.ts";
 import type { RunManifestDocument } from "../generated/run-manifest.ts";
 import type { RunOutcomeDocument } from "../generated/run-outcome.ts";
@@ -23,6 +24,7 @@ import {
   checkDesiredState,
   checkObservedJob,
   checkObservedState,
+  checkPlatformSettings,
   checkProjectEvent,
   checkProjectJob,
   checkPushEvent,
@@ -47,10 +49,12 @@ metadata: { name: incubator, labels: { domain: thermal } }
 spec:
   workspace: { template: python, packages: { apt: [graphviz=2.42.2-7], pip: ["uvicorn[standard]==0.30.0"] } }
   assets: [{ digital-twin: common/digital_twins/base }]
+  parameters: { upper: 36.5, on: true, name: lab, steps: [1, { at: 2 }], inner: { deep: { x: 0 } } }
   environment: { RATIO: 1.10 }
   lifecycle: { execute: { run: [python3, main.py], timeout: 24d, outputs: [data/out] } }
   dependsOn: [plant]
   health: { exec: ["true"] }
+  schedule: { execute: { cron: "0 6 * * *", timeZone: Europe/Copenhagen } }
 `,
     { file: "dt.yaml", folder: "incubator", user: "user1" },
   );
@@ -63,8 +67,10 @@ spec:
     writtenAt: now,
     project: { id: 7, path: "dtaas/user1" },
     revision: commit,
+    limits: { twins: 20, cpus: 1.5, memoryBytes: 1024 },
     twins: [
-      { name: "hello_world", ...twin, ...pinned },
+      { name: "hello_world", ...twin, ...pinned, admittedAt: now },
+      { name: "too_much", ...twin, ...pinned, overLimit: "over the limit" },
       {
         name: "incubator",
         ...parsed.document,
@@ -98,7 +104,11 @@ const request: RunRequest = {
   operation: "analyse",
   requestedBy: "user1",
   requestedAt: now,
+  parameters: { upper: 40, inner: { list: ["a", 1] } },
+  scheduledFor: now,
 };
+
+const settings: PlatformSettings = { version: 1, retention: { runsMs: 1, logsMs: 2, imagesMs: 3 } };
 
 const observed: ObservedState = {
   version: 1,
@@ -217,6 +227,7 @@ const honest: [string, (value: unknown) => unknown, () => object][] = [
   ["desired state", checkDesiredState, desiredState],
   ["run request", checkRunRequest, () => request],
   ["observed state", checkObservedState, () => observed],
+  ["platform's settings", checkPlatformSettings, () => settings],
   ["run manifest", checkRunManifest, manifest],
   ["run outcome", checkRunOutcome, () => outcome],
   ["sealed secrets", checkSealedSecrets, () => sealed],
@@ -311,7 +322,9 @@ describe("documents between processes", () => {
   test("schemas and hand-written types say the same", () => {
     expectTypeOf<DesiredStateDocument>().toExtend<DesiredState>();
     expectTypeOf<DesiredState>().toExtend<DesiredStateDocument>();
-    expectTypeOf<RunRequestDocument>().toEqualTypeOf<RunRequest>();
+    expectTypeOf<RunRequestDocument>().toExtend<RunRequest>();
+    expectTypeOf<RunRequest>().toExtend<RunRequestDocument>();
+    expectTypeOf<PlatformSettingsDocument>().toEqualTypeOf<PlatformSettings>();
     expectTypeOf<ObservedStateDocument>().toExtend<ObservedState>();
     expectTypeOf<ObservedState>().toExtend<ObservedStateDocument>();
     expectTypeOf<RunManifestDocument>().toExtend<RunManifest>();

@@ -1,6 +1,6 @@
 import { ActionNeededError } from "#core/errors";
 import { compileSchema } from "../compile-schema.ts";
-import type { DesiredState, RunRequest } from "../desired-state.ts";
+import type { DesiredState, PlatformSettings, RunRequest } from "../desired-state.ts";
 import type { GitlabProjectEvent } from "../generated/gitlab-project-event.ts";
 import type { GitlabPushEvent } from "../generated/gitlab-push-event.ts";
 import type { LibraryChangesDocument } from "../generated/library-changes.ts";
@@ -19,6 +19,10 @@ export function checkDesiredState(value: unknown, file?: string): DesiredState {
 
 export function checkRunRequest(value: unknown, file?: string): RunRequest {
   return check<RunRequest>("run-request", value, file);
+}
+
+export function checkPlatformSettings(value: unknown, file?: string): PlatformSettings {
+  return check<PlatformSettings>("platform-settings", value, file);
 }
 
 export function checkObservedState(value: unknown, file?: string): ObservedState {

@@ -1,6 +1,18 @@
 // Generated from schemas/documents/desired-state.schema.json by scripts/generate-types.mjs; do not edit.
 
 /**
+ * @maxItems 5000
+ */
+export type Parameter =
+  | string
+  | number
+  | boolean
+  | Parameter[]
+  | {
+      [k: string]: Parameter;
+    };
+
+/**
  * What one user's repository asks for; written by the controller, read by the runner.
  */
 export interface DesiredStateDocument {
@@ -13,6 +25,11 @@ export interface DesiredStateDocument {
     path: string;
   };
   revision: string;
+  limits?: {
+    twins?: number;
+    cpus?: number;
+    memoryBytes?: number;
+  };
   /**
    * @maxItems 1000
    */
@@ -22,12 +39,20 @@ export interface DesiredStateDocument {
     derived: boolean;
     state: "running" | "stopped";
     suspend: boolean;
+    schedule?: {
+      [k: string]: {
+        cron: string;
+        timeZone: string;
+      };
+    };
     spec: Spec;
     sourceKey: string;
     revision: string;
     secretsVersion?: string;
     own: Snapshot;
     common?: Snapshot;
+    admittedAt?: string;
+    overLimit?: string;
     brokenSince?: {
       revision: string;
       /**
@@ -67,6 +92,7 @@ export interface Spec {
    * @maxItems 200
    */
   assets: Asset[];
+  parameters?: Parameters;
   environment: {
     [k: string]: string;
   };
@@ -103,6 +129,9 @@ export interface Packages {
 export interface Asset {
   kind: "data" | "function" | "model" | "tool" | "digital-twin";
   path: string;
+}
+export interface Parameters {
+  [k: string]: Parameter;
 }
 export interface Secret {
   name: string;

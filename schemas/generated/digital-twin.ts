@@ -4,6 +4,34 @@
  * A workspace template of this installation: a folder of templates/workspace/, such as `base` or `python`.
  */
 export type Template = string;
+/**
+ * Text, a number, true or false, a list, or a mapping of further parameters.
+ *
+ * @maxItems 5000
+ */
+export type Parameter =
+  | string
+  | number
+  | boolean
+  | Parameter[]
+  | {
+      [k: string]: Parameter;
+    };
+/**
+ * A cron expression of five fields (minute, hour, day of the month, month, day of the week), read in UTC; or a mapping with a time zone of one's own.
+ */
+export type Time =
+  | string
+  | {
+      /**
+       * A cron expression of five fields: minute, hour, day of the month, month, day of the week.
+       */
+      cron: string;
+      /**
+       * IANA name of the time zone in which the expression is read. Default: UTC.
+       */
+      timeZone?: string;
+    };
 
 /**
  * One digital twin: `digital_twins/<name>/dt.yaml`.
@@ -89,6 +117,7 @@ export interface DigitalTwin {
        */
       "digital-twin"?: string;
     }[];
+    parameters?: Parameters;
     /**
      * Environment variables of every operation. Numbers and booleans arrive as they are written here. Never put secrets in Git. Default: none.
      */
@@ -202,6 +231,12 @@ export interface DigitalTwin {
       timeout?: string;
     };
     resources?: Resources;
+    /**
+     * Operations that the platform runs by itself, each at the times of a cron expression. A time that comes while the operation still runs, or while the twin is suspended, is skipped. Default: none.
+     */
+    schedule?: {
+      [k: string]: Time;
+    };
   };
 }
 /**
@@ -231,6 +266,12 @@ export interface Packages {
    * Items: Name of a Python package, optionally with `[extras]` and `==version`.
    */
   pip?: string[];
+}
+/**
+ * Values that the twin's scripts read: the file that `DT_PARAMETERS` names, and `DT_PARAM_<name>` in the environment. A run may be given others. Default: none.
+ */
+export interface Parameters {
+  [k: string]: Parameter;
 }
 /**
  * One operation.

@@ -46,6 +46,45 @@ export interface Platform {
       resources?: Resources;
     };
     /**
+     * How long what is no longer needed is kept.
+     */
+    retention?: {
+      /**
+       * Runs that have ended, with manifest, log and outputs. Default: for ever. A whole number and a unit: ms, s, m, h or d; from 1h to 3650d.
+       */
+      runs?: string;
+      /**
+       * Logs of runs that have ended, and of image builds. Default: as long as the runs. A whole number and a unit: ms, s, m, h or d; from 1h to 3650d.
+       */
+      logs?: string;
+      /**
+       * Workspace images that no twin uses, counted from when they were built. Default: 14d. A whole number and a unit: ms, s, m, h or d; from 1h to 3650d.
+       */
+      images?: string;
+    };
+    /**
+     * What may be used at most. Default: no limits.
+     */
+    limits?: {
+      /**
+       * What the twins of one user may use together. A twin beyond it is refused; those that run longest run on.
+       */
+      perUser?: {
+        /**
+         * Twins with `state: running`. Default: no limit.
+         */
+        twins?: number;
+        /**
+         * Processor cores of all of them and of the operations that somebody has asked for. Default: no limit.
+         */
+        cpus?: number;
+        /**
+         * Memory of all of them and of the operations that somebody has asked for. Default: no limit. A whole number and a unit: Ki, Mi, Gi, Ti (1024) or k, M, G, T (1000); from 16Mi to 1024Ti.
+         */
+        memory?: string;
+      };
+    };
+    /**
      * What users may do.
      */
     policies?: {

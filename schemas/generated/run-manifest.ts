@@ -1,6 +1,18 @@
 // Generated from schemas/documents/run-manifest.schema.json by scripts/generate-types.mjs; do not edit.
 
 /**
+ * @maxItems 5000
+ */
+export type Parameter =
+  | string
+  | number
+  | boolean
+  | Parameter[]
+  | {
+      [k: string]: Parameter;
+    };
+
+/**
  * Everything needed to do a run again.
  */
 export interface RunManifestDocument {
@@ -9,7 +21,7 @@ export interface RunManifestDocument {
   user: string;
   twin: string;
   operation: string;
-  cause: "state" | "restart" | "request" | "rerun" | "return-to-last-good" | "removal";
+  cause: "state" | "restart" | "request" | "rerun" | "schedule" | "return-to-last-good" | "removal";
   requestedBy?: string;
   rerunOf?: string;
   attempt: number;
@@ -23,6 +35,7 @@ export interface RunManifestDocument {
     id: string;
   };
   command: Operation;
+  parameters?: Parameters;
   environment: {
     [k: string]: string;
   };
@@ -64,6 +77,9 @@ export interface Operation {
    * @maxItems 50
    */
   outputs: string[];
+}
+export interface Parameters {
+  [k: string]: Parameter;
 }
 export interface Secret {
   name: string;

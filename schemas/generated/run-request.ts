@@ -1,6 +1,18 @@
 // Generated from schemas/documents/run-request.schema.json by scripts/generate-types.mjs; do not edit.
 
 /**
+ * @maxItems 5000
+ */
+export type Parameter =
+  | string
+  | number
+  | boolean
+  | Parameter[]
+  | {
+      [k: string]: Parameter;
+    };
+
+/**
  * One accepted wish to run an operation.
  */
 export interface RunRequestDocument {
@@ -12,4 +24,9 @@ export interface RunRequestDocument {
   requestedBy: string;
   requestedAt: string;
   rerunOf?: string;
+  parameters?: Parameters;
+  scheduledFor?: string;
+}
+export interface Parameters {
+  [k: string]: Parameter;
 }

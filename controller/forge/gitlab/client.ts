@@ -8,6 +8,7 @@ import {
   ProjectMembers,
   Projects,
   ProjectVariables,
+  Repositories,
   RepositoryFiles,
   Users,
 } from "@gitbeaker/rest";
@@ -20,6 +21,7 @@ export interface GitLabClient {
   branches: Branches;
   commits: Commits;
   files: RepositoryFiles;
+  repositories: Repositories;
   hooks: ProjectHooks;
   members: ProjectMembers;
   projectVariables: ProjectVariables;
@@ -43,6 +45,7 @@ export function gitLabClient(host: string, token: string, connection: Connection
     branches: new Branches(options),
     commits: new Commits(options),
     files: new RepositoryFiles(options),
+    repositories: new Repositories(options),
     hooks: new ProjectHooks(options),
     members: new ProjectMembers(options),
     projectVariables: new ProjectVariables(options),

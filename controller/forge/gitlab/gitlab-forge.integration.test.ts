@@ -44,6 +44,14 @@ beforeAll(async () => {
       const body = { branch: "main", commit_message: "change", actions };
       return String((await api("POST", `${project}/commits`, body))["id"]);
     },
+    read: async (path, commit, file) => {
+      const at = `projects/${encodeURIComponent(path)}/repository/files/${encodeURIComponent(file)}/raw`;
+      const answer = await fetch(`${running.url}/api/v4/${at}?ref=${commit}`, {
+        headers: { "private-token": adminToken },
+      });
+      if (!answer.ok) throw new Error(`${file} at ${commit}: ${answer.status}`);
+      return Buffer.from(await answer.arrayBuffer());
+    },
     files: async (path) => {
       const project = `projects/${encodeURIComponent(path)}/repository`;
       const tree = (await api("GET", `${project}/tree?recursive=true&per_page=100`)) as unknown as {

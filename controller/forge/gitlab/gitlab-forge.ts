@@ -1,6 +1,7 @@
 import type {
   CommitStatus,
   FileChange,
+  FilesChange,
   Forge,
   ForgeProject,
   ForgeUser,
@@ -10,6 +11,7 @@ import type {
 } from "../forge.ts";
 import { type GitLabClient, gitLabClient } from "./client.ts";
 import { commit } from "./commit.ts";
+import { commitFiles } from "./commit-files.ts";
 import type { ConnectionOptions } from "./connection.ts";
 import { commitFile } from "./files.ts";
 import { Heads } from "./heads.ts";
@@ -92,6 +94,11 @@ export class GitLabForge implements Forge {
   async commitFile(project: ForgeProject, change: FileChange): Promise<{ commit: string }> {
     const { token, ...rest } = change;
     return commitFile(this.#clientOf(token), project, rest);
+  }
+
+  async commitFiles(project: ForgeProject, change: FilesChange): Promise<{ commit: string | undefined }> {
+    const { token, ...rest } = change;
+    return commitFiles(this.#clientOf(token), project, rest);
   }
 
   async commit(project: ForgeProject, wanted: NewCommit): Promise<{ commit: string }> {

@@ -1,6 +1,7 @@
 import type { NextFunction, Request, Response } from "express";
 import pLimit from "p-limit";
 import type { ForgeContext } from "../forge-context.ts";
+import { serveLfs } from "../lfs/serve-lfs.ts";
 import { refsChanged } from "../repository/refs-changed.ts";
 import type { ProjectRecord } from "../store/records.ts";
 import { PasswordCheck } from "../users/password.ts";
@@ -27,9 +28,9 @@ export function gitHttp(context: ForgeContext) {
     if (!match) return next();
     const [, path = "", rest = ""] = match;
     if (rest.startsWith("info/lfs/")) {
-      response
-        .status(501)
-        .json({ message: "501 Not Implemented: Git LFS is not part of the embedded forge" });
+      const caller = await gitCaller(context, passwords, request);
+      const lfs = { rest: rest.slice("info/lfs/".length), project: projectAt(context, path), caller };
+      await context.transfers.run(() => serveLfs(context, lfs, request, response));
       return;
     }
     const isAdvertisement = rest === "info/refs";

@@ -16,7 +16,7 @@ export function groupJson(context: ForgeContext, group: NamespaceRecord) {
     project_creation_level: "developer",
     subgroup_creation_level: "maintainer",
     emails_enabled: true,
-    lfs_enabled: false,
+    lfs_enabled: true,
     request_access_enabled: false,
     avatar_url: null,
     full_name: names.reverse().join(" / "),

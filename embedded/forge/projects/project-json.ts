@@ -56,7 +56,7 @@ export function projectJson(context: ForgeContext, project: ProjectRecord, user:
     wiki_enabled: false,
     jobs_enabled: false,
     snippets_enabled: false,
-    lfs_enabled: false,
+    lfs_enabled: true,
     shared_runners_enabled: false,
     open_issues_count: 0,
     shared_with_groups: [],

@@ -78,14 +78,20 @@ function environmentOf(
   };
 }
 
-/** Without a sandbox a folder is seen where it lies: what names its place names that. */
-function atOwnPaths({ environment, mounts = [] }: StoredRun["spec"]): Record<string, string> {
+/** Without a sandbox a folder is seen where it lies: what of the platform's own variables names its place names that. */
+function atOwnPaths({ environment, mounts = [], runFolder }: StoredRun["spec"]): Record<string, string> {
+  const all = [...mounts, ...(runFolder === undefined ? [] : [{ source: runFolder, target: "/run/dtaas" }])];
   const moved = (value: string): string => {
-    const mount = mounts.find(({ target }) => value === target || value.startsWith(`${target}/`));
+    const mount = all.find(({ target }) => value === target || value.startsWith(`${target}/`));
     if (!mount || mount.target.startsWith(`${workspace}/`)) return value;
     return `${mount.source}${value.slice(mount.target.length)}`;
   };
-  return Object.fromEntries(Object.entries(environment).map(([name, value]) => [name, moved(value)]));
+  return Object.fromEntries(
+    Object.entries(environment).map(([name, value]) => [
+      name,
+      name.startsWith("DT_PARAM_") ? value : moved(value),
+    ]),
+  );
 }
 
 /** Paths that the platform makes; what the user has written stays as it is. */

@@ -155,6 +155,22 @@ for (const isolation of kinds) {
       expect(own).toBe("say");
     });
 
+    test("find their run's files where the platform's variables say", async () => {
+      const twins = processTwins(await here);
+      const runFolder = await mkdtemp(join((await here).data.root, "inputs-"));
+      await writeFile(join(runFolder, "parameters.json"), '{"upper":36}');
+      const environment = {
+        DT_PARAMETERS: "/run/dtaas/parameters.json",
+        DT_PARAM_note: "/run/dtaas/ is what somebody wrote",
+      };
+      const id = await twins.start('cat "$DT_PARAMETERS"; echo; echo "$DT_PARAM_note"', {
+        environment,
+        runFolder,
+      });
+      await expect.poll(() => twins.look(id), within).toMatchObject({ state: "exited", exitCode: 0 });
+      expect(await twins.lines(id)).toEqual(['{"upper":36}', environment.DT_PARAM_note]);
+    });
+
     test("are reached at their own port, or at the one they insist on", async () => {
       const twins = processTwins(await here);
       const listen = (port: string) =>

@@ -1,0 +1,55 @@
+import { Cron } from "croner";
+
+/** When an operation is run by itself: a cron expression of five fields, read in a time zone (IANA name). */
+export interface CronTime {
+  cron: string;
+  timeZone: string;
+}
+
+const minuteMs = 60_000; // cron knows nothing finer
+
+/** What is wrong with it, in one sentence for people; `undefined` when nothing is. Pure but for the date of today. */
+export function cronProblem(time: CronTime, nowMs: number): string | undefined {
+  if (!isTimeZone(time.timeZone)) return `there is no time zone called ${JSON.stringify(time.timeZone)}`;
+  try {
+    return nextTime(time, nowMs) === undefined ? "that time never comes" : undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message.replace(/^CronPattern: /, "") : String(error);
+  }
+}
+
+/** The first time after `afterMs`, in milliseconds since 1970; `undefined` when none comes any more. */
+export function nextTime({ cron, timeZone }: CronTime, afterMs: number): number | undefined {
+  return new Cron(cron, { timezone: timeZone, mode: "5-part" }).nextRun(new Date(afterMs))?.getTime();
+}
+
+/** The last time after `afterMs` that is not after `nowMs`; `undefined` when there is none. */
+export function latestTime({ cron, timeZone }: CronTime, afterMs: number, nowMs: number): number | undefined {
+  const pattern = new Cron(cron, { timezone: timeZone, mode: "5-part" });
+  const next = (ms: number) => pattern.nextRun(new Date(ms))?.getTime() ?? Number.POSITIVE_INFINITY;
+  let found = next(afterMs);
+  if (found > nowMs) return undefined;
+  // The later one begins to look, the later what is found; beyond the last time nothing is found any more.
+  let least = Math.floor(found / minuteMs);
+  let most = Math.floor(nowMs / minuteMs);
+  while (least < most) {
+    const middle = Math.ceil((least + most) / 2);
+    const candidate = next(middle * minuteMs - 1);
+    if (candidate > nowMs) {
+      most = middle - 1;
+    } else {
+      found = candidate;
+      least = Math.max(middle, Math.floor(candidate / minuteMs));
+    }
+  }
+  return found;
+}
+
+function isTimeZone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat("en", { timeZone: name });
+    return true;
+  } catch {
+    return false;
+  }
+}
