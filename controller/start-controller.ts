@@ -3,9 +3,11 @@ import { createServer } from "node:http";
 import type { DataFolder } from "#core/data-folder";
 import { ActionNeededError, messageOf } from "#core/errors";
 import type { Logger } from "#core/logger";
+import { OneAtATime } from "#core/one-at-a-time";
 import { Nudges, startNudgeWorker } from "#core/queue/nudges";
 import { logSetAside } from "#core/read-or-set-aside";
 import { connectRedis } from "#core/redis";
+import { SerialByKey } from "#core/serial-by-key";
 import { checkObservedJob, checkProjectJob } from "#schemas/documents/check-documents";
 import { type ObservedJob, type ProjectJob, queues, reportPace, type UserJob } from "#schemas/jobs";
 import { maxDocumentBytes } from "#schemas/limits";
@@ -23,10 +25,12 @@ import { controllerMetrics } from "./metrics.ts";
 import { storedDocuments } from "./reading/stored-documents.ts";
 import { DesiredDocuments } from "./reconcile/desired-documents.ts";
 import { HostNews } from "./reconcile/host-news.ts";
+import { lookAtReaders } from "./reconcile/look-at-readers.ts";
 import { pins } from "./reconcile/pins.ts";
 import { planView } from "./reconcile/plan-view.ts";
 import { type ReconcileDeps, reconcileProject } from "./reconcile/reconcile-project.ts";
 import { resync } from "./reconcile/resync.ts";
+import { SharedReaders } from "./reconcile/shared-readers.ts";
 import { Tracked } from "./reconcile/tracked.ts";
 import { Remotes } from "./remotes/remotes.ts";
 import { reportStatuses } from "./review/report-statuses.ts";
@@ -97,6 +101,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
   const tracked = await Tracked.open(config.group, data, onSetAside);
   const desired = await DesiredDocuments.open(data, onSetAside);
   const secrets = await openTwinSecrets(config, data, forge);
+  const readers = await SharedReaders.open(data, forge, logger);
   const documents = storedDocuments(data, (path, error) =>
     logger.error({ path, err: messageOf(error) }, "a document cannot be read"),
   );
@@ -119,9 +124,11 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     mirrors,
     snapshots,
     tracked,
+    readers,
     desired,
     news,
     secrets,
+    serial: new SerialByKey(),
     templates: parts.templates,
     logger,
     nudgeProject,
@@ -165,6 +172,10 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
       logger.warn({ project: path, err: error.message }, "project refused");
     }
   };
+  const readerLooks = new OneAtATime(
+    () => lookAtReaders(reconcileDeps),
+    (error) => logger.warn({ err: messageOf(error) }, "readers could not be looked at; asked again soon"),
+  );
   const workers = [
     startNudgeWorker(
       redis.workers,
@@ -201,6 +212,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
   const lookAtAll = async () => {
     const hooks = resyncs % resyncsPerHookCheck === 0;
     try {
+      await readerLooks.ask();
       const result = await resync(
         {
           ...{ forge, mirrors, tracked, logger, hookFor, secretsAreBehind },
@@ -223,7 +235,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     }
   };
   const collectSnapshots = async () => {
-    const keep = desired.all().flatMap((document) => pins(document.twins));
+    const keep = desired.all().flatMap((document) => pins(document));
     for (const user of await documents.users()) keep.push(...((await documents.observed(user))?.needs ?? []));
     const gone = await snapshots.sweep(keep, snapshotGraceMs);
     if (gone.length > 0) logger.info({ snapshots: gone.length }, "unused snapshots removed");
@@ -250,6 +262,13 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
       const bytes = await reader.read(file, maxDocumentBytes);
       return bytes && { text: Buffer.from(bytes).toString("utf8"), commit };
     },
+    checkOut: async ({ project: path, commit }) => {
+      const project = tracked.project(path) ?? (await forge.project(path));
+      if (!project) {
+        throw new ActionNeededError("RUN_NOT_REPEATABLE", `the project ${path} is not there any more`);
+      }
+      await snapshots.ensure(project, commit);
+    },
     nudgeUser: async (user) => users.nudge(user, { user }),
     deliveries,
     remotes,
@@ -270,6 +289,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
       secretOf: (projectId) => projectSecret(config.webhookSecret, projectId),
       deliveries,
       nudgeProject: nudgeNews,
+      lookAtReaders: () => readerLooks.ask(),
     }),
     stopping: stopping.signal,
   });
@@ -279,10 +299,10 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     server.listen(config.httpPort, config.httpHost, () => resolve());
   });
   for (const path of deliveries.waitingProjects()) nudgeNews(path);
-  for (const { project, twins } of desired.all()) {
+  for (const document of desired.all()) {
     // A power cut took a snapshot that a twin needs.
-    const there = await Promise.all(pins(twins).map((pinned) => snapshots.has(pinned)));
-    if (there.includes(false)) nudgeProject(project.path);
+    const there = await Promise.all(pins(document).map((pinned) => snapshots.has(pinned)));
+    if (there.includes(false)) nudgeProject(document.project.path);
   }
   for (const user of desired.unreadable) nudgeProject(`${config.group}/${user}`);
   void lookAtAll();

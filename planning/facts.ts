@@ -54,6 +54,8 @@ export interface TwinFacts {
   layers: readonly string[];
   /** Runs whose container is being stopped right now. */
   stopping: ReadonlySet<string>;
+  /** Projects whose shared assets the user may read now; `undefined`: not known. */
+  readable?: ReadonlySet<string> | undefined;
   nowMs: number;
 }
 
@@ -64,6 +66,7 @@ export type StopReason =
   | "cancelled"
   | "timed out"
   | "changed"
+  | "access removed"
   | "unhealthy";
 
 /** What is to be done, in an order that can be applied from top to bottom. Every step may be applied twice. */

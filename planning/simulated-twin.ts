@@ -30,6 +30,8 @@ export class SimulatedTwin {
   /** Why the desired source cannot be started for want of a secret. */
   secretProblem: string | undefined;
   dependencies: { name: string; ready: boolean }[] = [];
+  /** Projects whose shared assets may be read. */
+  readable: Set<string> | undefined;
   nowMs = 1_000_000;
   /** Everything that was done, as `start execute k1` or `stop execute k1 replaced`. */
   done: string[] = [];
@@ -53,6 +55,7 @@ export class SimulatedTwin {
       health: this.health,
       layers: [...this.layers],
       stopping: new Set(),
+      readable: this.readable,
       nowMs: this.nowMs,
     };
   }
@@ -104,6 +107,7 @@ export class SimulatedTwin {
           attempt: step.attempt,
           graceMs: 10_000,
           started: false,
+          reads: (step.source.shared ?? []).map(({ project }) => project),
           ...(command?.timeoutMs === undefined ? {} : { timeoutMs: command.timeoutMs }),
           ...(step.join ? { forRun: step.join.runId } : {}),
         });

@@ -4,6 +4,7 @@ import type { Logger } from "#core/logger";
 import { logSetAside } from "#core/read-or-set-aside";
 import type { Engine } from "./engine/engine.ts";
 import type { RunnerMetrics } from "./metrics.ts";
+import { Views } from "./mounts/views.ts";
 import { LogCollector } from "./runs/collect-log.ts";
 import { RunStore } from "./runs/run-store.ts";
 import { RunSecrets } from "./secrets/run-secrets.ts";
@@ -42,6 +43,7 @@ export async function composeRunner(
     data.builds,
     data.requests,
     data.desired,
+    data.viewHolders,
   ]) {
     await mkdir(folder, { recursive: true });
   }
@@ -61,6 +63,7 @@ export async function composeRunner(
     logs: new LogCollector(engine.containers, logger, (run, folder) => secrets.redactorOf(run, folder)),
     secrets,
     health: new HealthMonitor(engine.containers, wishes.nudge),
+    views: new Views(data, { hostPaths: !engine.placesFolders }),
     images: new ImageShelf(engine.images, data, parts.render),
     layers: new KnownLayers(engine.layers),
     published: await PublishedStates.open(data, onSetAside),

@@ -4,6 +4,7 @@ import { connectRedis } from "#core/redis";
 import { checkBuildJob, checkUserJob } from "#schemas/documents/check-documents";
 import { type BuildJob, type ObservedJob, queues, reportPace } from "#schemas/jobs";
 import { composeRunner, type RunnerParts } from "./compose-runner.ts";
+import { collectViews } from "./mounts/collect-views.ts";
 import { BuildWishes } from "./queue/build-wishes.ts";
 import { isNews } from "./queue/is-news.ts";
 import { Looks } from "./queue/looks.ts";
@@ -143,6 +144,9 @@ export async function startRunner(parts: StartParts): Promise<RunningRunner> {
     );
     void collectImages(runner, parts).catch((error: unknown) =>
       logger.warn({ err: messageOf(error) }, "unused images could not be collected"),
+    );
+    void collectViews(runner).catch((error: unknown) =>
+      logger.warn({ err: messageOf(error) }, "old views could not be collected"),
     );
     void everybody(runner, checks % checksPerSureCheck === 0 ? "all" : "not as seen")
       .then((all) => all.forEach(nudge))

@@ -35,7 +35,7 @@ export function parsePlatform(
   const { group, shared = [], defaults: written, policies } = (yaml.value as Platform).spec;
   const document: PlatformDocument = {
     group,
-    shared: shared.map(({ project }) => ({ project })),
+    shared: shared.map(({ project, groups = [] }) => ({ project, groups })),
     defaults: {
       workspace: layerWorkspace(written?.workspace, defaults.workspace),
       resources: normaliseResources(written?.resources, defaults.resources),

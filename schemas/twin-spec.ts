@@ -104,7 +104,7 @@ export interface TwinDocument {
 /** The normalised platform.yaml. */
 export interface PlatformDocument {
   group: string;
-  shared: { project: string }[];
+  shared: { project: string; groups: string[] }[];
   defaults: { workspace: WorkspaceImage; resources: Resources };
   /** Absent: every remote on the open internet. */
   remotes?: RemotePolicy;
@@ -115,4 +115,6 @@ export interface WorkspaceDocument {
   workspace: WorkspaceImage;
   /** Absent: none. */
   remotes?: RemoteSpec[];
+  /** Full paths of shared-asset repositories beyond the platform's, in order of precedence. */
+  shared: string[];
 }

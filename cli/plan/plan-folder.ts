@@ -14,7 +14,7 @@ export interface LocalPlan {
   observedAt: string | null;
   observedAgeMs: number | null;
   /** Folders beside the repository that were looked at, too. */
-  neighbours: { common: string | null; platform: string | null };
+  neighbours: { common: string[]; platform: string | null };
   /** Why it could not be compared with what runs. */
   unreachable: string | null;
 }
@@ -32,7 +32,7 @@ export async function planFolder(
       revision: "working tree",
       twins: result.twins,
       own: treeIds(tree),
-      ...(common ? { common: { pinned: { project: "", commit: "" }, tree: treeIds(common) } } : {}),
+      ...(common ? { common: { view: noView, tree: treeIds(common) } } : {}),
     },
     undefined,
   );
@@ -63,6 +63,9 @@ export async function planFolder(
     unreachable: seen.unreachable,
   };
 }
+
+// Which repository gives which asset does not matter for what restarts.
+const noView = { sources: [], assets: [], hidden: [], problems: [] };
 
 interface Seen {
   twins: TwinView[];

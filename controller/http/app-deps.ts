@@ -2,6 +2,7 @@ import type { RequestHandler } from "express";
 import type { DataFolder } from "#core/data-folder";
 import type { Logger } from "#core/logger";
 import type { DeliveryView, PlanView, QueueLength } from "#schemas/api";
+import type { PinnedSnapshot } from "#schemas/desired-state";
 import type { Forge } from "../forge/forge.ts";
 import type { Library } from "../library/library.ts";
 import type { ControllerMetrics } from "../metrics.ts";
@@ -26,6 +27,8 @@ export interface AppDeps {
   logger: Logger;
   metrics: ControllerMetrics;
   readHeadFile: ReadHeadFile;
+  /** Has a revision checked out, for a former run that is done again. */
+  checkOut: (pinned: PinnedSnapshot) => Promise<unknown>;
   nudgeUser: (user: string) => Promise<void>;
   deliveries: DeliveryBook;
   library: Library;

@@ -91,6 +91,7 @@ export function apiRoutes(
     data,
     documents,
     runs,
+    checkOut: deps.checkOut,
     nudgeUser: deps.nudgeUser,
     onSetAside: logSetAside(logger),
     onNudgeFailed: (user, error) => {

@@ -6,7 +6,7 @@ import type { OnSetAside } from "#core/read-or-set-aside";
 import { newRunId } from "#core/run-id";
 import { SerialByKey } from "#core/serial-by-key";
 import type { AcceptedRun, RunDetails } from "#schemas/api";
-import type { DesiredState, DesiredTwin, RunRequest } from "#schemas/desired-state";
+import type { DesiredState, DesiredTwin, PinnedSnapshot, RunRequest } from "#schemas/desired-state";
 import { didYouMean } from "#schemas/suggest";
 import type { RunArchive } from "../reading/run-archive.ts";
 import { listFolder, type StoredDocuments } from "../reading/stored-documents.ts";
@@ -19,6 +19,8 @@ export interface RequestBookDeps {
   data: DataFolder;
   documents: Pick<StoredDocuments, "desired">;
   runs: Pick<RunArchive, "get">;
+  /** Has this revision checked out again, where that was taken away meanwhile. */
+  checkOut: (pinned: PinnedSnapshot) => Promise<unknown>;
   /** Tells the runner to look at this user. A lost nudge costs time only. */
   nudgeUser: (user: string) => Promise<void>;
   /** Called when a nudge failed: the request is on disk, and the runner's own timer finds it. */
@@ -44,7 +46,7 @@ export class RequestBook {
   }
 
   /**
-   * Errors: `TWIN_NOT_FOUND`, `TWIN_REFUSED`, `TWIN_SUSPENDED`, `OPERATION_UNKNOWN`, `REQUESTS_TOO_MANY`,
+   * Errors: `TWIN_NOT_FOUND`, `TWIN_REFUSED`, `TWIN_SUSPENDED`, `ACCESS_REMOVED`, `OPERATION_UNKNOWN`, `REQUESTS_TOO_MANY`,
    * `IDEMPOTENCY_KEY_REUSED`.
    */
   async run(wish: { user: string; twin: string; operation: string }, asker: Asker): Promise<AcceptedRun> {
@@ -96,6 +98,8 @@ export class RequestBook {
         },
       );
     }
+    const { own, shared = [] } = former.manifest;
+    for (const pinned of [own, ...shared]) await this.#deps.checkOut(pinned);
     return former.manifest.operation;
   }
 
@@ -183,6 +187,11 @@ function runnableTwin(desired: DesiredState | undefined, wish: { user: string; t
         hint: "set `suspend: false` in its dt.yaml and push",
       },
     );
+  }
+  if (twin?.withheld) {
+    throw new ActionNeededError("ACCESS_REMOVED", `${full} cannot run: ${twin.withheld.reason}`, {
+      hint: "ask for access to it on the Git host, or do without its assets in dt.yaml",
+    });
   }
   if (twin) return twin;
   const refused = desired?.refused.find((candidate) => candidate.name === wish.twin);

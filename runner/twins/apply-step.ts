@@ -10,10 +10,15 @@ import {
   rememberTryAgain,
   type TwinMemory,
 } from "#planning/memory";
+import type { DesiredState } from "#schemas/desired-state";
 import type { RunManifest } from "#schemas/run";
+import { pinnedMounts, readableProjects } from "../mounts/view-mounts.ts";
 import { finishRun } from "./finish-run.ts";
 import { containerName, layerId } from "./names.ts";
 import type { Runner } from "./runner.ts";
+
+// What may not be read any more is out of reach this soon after it is noticed, however long a twin may take to end.
+const maxRevokedGraceMs = 15_000;
 
 type StartRun = Extract<Step, { kind: "start-run" }>;
 type StopRun = Extract<Step, { kind: "stop-run" }>;
@@ -72,7 +77,11 @@ export async function applyStep(runner: Runner, user: string, twin: string, step
  */
 async function startRun(runner: Runner, user: string, twin: string, step: StartRun): Promise<void> {
   const runId = step.runId ?? newRunId();
-  const fresh = manifestOf(user, twin, runId, step, await rerunSource(runner, user, twin, step));
+  const desired = await runner.desired.get(user);
+  const fresh = {
+    ...manifestOf(user, twin, runId, step, await rerunSource(runner, user, twin, step)),
+    ...(step.request?.rerunOf === undefined ? sharedOf(step, desired) : {}),
+  };
   const manifest = await runner.runs.writeManifest(fresh);
   const { timeoutMs, graceMs } = manifest.command;
   const remember = (change: (memory: TwinMemory) => TwinMemory) =>
@@ -86,6 +95,7 @@ async function startRun(runner: Runner, user: string, twin: string, step: StartR
       graceMs,
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
       ...(step.join ? { forRun: step.join.runId } : {}),
+      reads: (manifest.shared ?? []).map(({ project }) => project),
       started: false,
     }),
   );
@@ -95,6 +105,13 @@ async function startRun(runner: Runner, user: string, twin: string, step: StartR
     const lower = snapshotPath(runner.data, manifest.own.project, manifest.own.commit);
     const layer = await runner.layers.ensure(layerId(user, twin, manifest.sourceKey), lower);
     const { run, workingDir } = manifest.command;
+    const name = containerName(user, twin, step.operation, runId);
+    const { own, shared = [] } = manifest;
+    const { data, views } = runner;
+    const mounts = await pinnedMounts({ data, views, placesFolders: runner.engine.placesFolders }, desired, {
+      ...{ user, own, shared },
+      container: name,
+    });
     const given = await runner.secrets.give({
       user,
       twin,
@@ -104,7 +121,7 @@ async function startRun(runner: Runner, user: string, twin: string, step: StartR
       joins: step.join?.runId,
     });
     const { id } = await containers.create({
-      name: containerName(user, twin, step.operation, runId),
+      name,
       imageId: manifest.image.id,
       labels: {
         user,
@@ -131,17 +148,7 @@ async function startRun(runner: Runner, user: string, twin: string, step: StartR
       layer,
       graceMs,
       environmentFiles: given.environmentFiles,
-      mounts: [
-        ...given.mounts,
-        ...(manifest.common
-          ? [
-              {
-                source: snapshotPath(runner.data, manifest.common.project, manifest.common.commit),
-                target: "/workspace/common",
-              },
-            ]
-          : []),
-      ],
+      mounts: [...given.mounts, ...mounts],
       ...(step.join ? { joinContainerId: step.join.containerId } : {}),
     });
     runner.starting.add(id);
@@ -195,7 +202,8 @@ async function stopRun(runner: Runner, user: string, twin: string, step: StopRun
     await finishRun(runner, run, containerId);
     return "world";
   }
-  const graceMs = (await runner.memory.get(user, twin)).open[runId]?.graceMs ?? 10_000;
+  const wishedMs = (await runner.memory.get(user, twin)).open[runId]?.graceMs ?? 10_000;
+  const graceMs = reason === "access removed" ? Math.min(wishedMs, maxRevokedGraceMs) : wishedMs;
   runner.stopping.add(runId);
   runner.health.unwatch(containerId);
   // Not awaited: the grace period may be long. The engine's event, or the next look, finishes the run.
@@ -218,6 +226,12 @@ async function rerunSource(
 ): Promise<RunManifest | undefined> {
   const runId = step.request?.rerunOf;
   return runId === undefined ? undefined : await runner.runs.manifest({ user, twin, runId });
+}
+
+/** What the run will see of shared repositories: those of its source that the user may read now. */
+function sharedOf(step: StartRun, desired: DesiredState | undefined): Pick<RunManifest, "shared"> {
+  const readable = readableProjects(desired);
+  return { shared: (step.source.shared ?? []).filter(({ project }) => readable.has(project)) };
 }
 
 function manifestOf(
@@ -249,7 +263,6 @@ function manifestOf(
     sourceKey: source.sourceKey,
     revision: source.revision,
     own: source.own,
-    ...(source.common ? { common: source.common } : {}),
     workspace: source.spec.workspace,
     image: step.image,
     command,

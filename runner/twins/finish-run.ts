@@ -127,6 +127,7 @@ function judge(
     case "not wanted":
     case "replaced":
     case "changed":
+    case "access removed":
       return { outcome: "stopped", reason: ending.explanation ?? ending.reason };
     case undefined:
       break;

@@ -2,6 +2,7 @@ import type { ContainerFact, ImageFact, TwinFacts } from "#planning/facts";
 import { rememberStarted, type TwinMemory } from "#planning/memory";
 import type { DesiredState, DesiredTwin, RunRequest } from "#schemas/desired-state";
 import type { Container } from "../engine/engine.ts";
+import { readableProjects } from "../mounts/view-mounts.ts";
 import { dependencies } from "./desired-store.ts";
 import type { Runner } from "./runner.ts";
 
@@ -43,6 +44,7 @@ export async function factsOfUser(
     ...(await runner.memory.twins(user)),
   ]);
   const health = runner.health.facts();
+  const readable = desired && readableProjects(desired);
   const facts: TwinFacts[] = [];
   for (const name of [...names].sort()) {
     const wanted = desired?.twins.find((candidate) => candidate.name === name);
@@ -66,6 +68,7 @@ export async function factsOfUser(
       health,
       layers: layers.filter((layer) => layer.twin === name).map((layer) => layer.key),
       stopping: runner.stopping,
+      readable,
       nowMs: Date.now(),
     });
   }
@@ -133,6 +136,7 @@ async function recallLost(
           attempt: manifest.attempt,
           graceMs,
           ...(timeoutMs === undefined ? {} : { timeoutMs }),
+          reads: (manifest.shared ?? []).map(({ project }) => project),
           started: container.state !== "created",
           containerId: container.id,
         },

@@ -4,7 +4,7 @@ import { restartKey } from "#planning/keys";
 import { pruneKeys } from "#planning/memory";
 import { planTwin } from "#planning/plan-twin";
 import type { Status } from "#planning/status";
-import type { PinnedSnapshot, RefusedTwin } from "#schemas/desired-state";
+import type { DesiredState, PinnedSnapshot, RefusedTwin } from "#schemas/desired-state";
 import { applyStep, attach, type Effect } from "./apply-step.ts";
 import { publishUnseen } from "./engine-outage.ts";
 import { factsOfUser, type UserView, viewUser } from "./observe.ts";
@@ -25,6 +25,7 @@ export async function reconcileUser(runner: Runner, user: string): Promise<void>
   let view: UserView | undefined;
   for (let round = 1; ; round += 1) {
     const desired = await runner.desired.get(user);
+    const viewProblem = followView(runner, user, desired);
     view ??= await viewOrSay(runner, user);
     const facts = await factsOfUser(runner, user, desired, view);
     for (const fact of facts) follow(runner, user, fact);
@@ -34,15 +35,29 @@ export async function reconcileUser(runner: Runner, user: string): Promise<void>
       for (const refused of desired?.refused ?? []) {
         if (!statuses.has(refused.name)) statuses.set(refused.name, refusedStatus(refused));
       }
-      publish(runner, user, desired?.generation ?? 0, statuses, facts);
+      const needs = neededSnapshots(facts, await runner.views.needs(user));
+      publish(runner, { user, generation: desired?.generation ?? 0, statuses, needs });
       const unsettledAtMs = effect === "nothing" ? Number.POSITIVE_INFINITY : Date.now() + unsettledRetryMs;
-      const nextMs = Math.min(wakeAtMs, unsettledAtMs);
+      const viewAtMs = viewProblem === undefined ? Number.POSITIVE_INFINITY : Date.now() + errorRetryMs;
+      const nextMs = Math.min(wakeAtMs, unsettledAtMs, viewAtMs);
       if (Number.isFinite(nextMs)) runner.wakeAt(user, nextMs);
       if (effect === "nothing" && statuses.size === 0) await runner.engine.networks.remove(user);
       return;
     }
     // What the steps have changed is seen, and published, in the next round.
     if (effect === "world") view = undefined;
+  }
+}
+
+/** The user's view is what the document says; why it could not be made so. The last good one stays then. */
+function followView(runner: Runner, user: string, desired: DesiredState | undefined): string | undefined {
+  if (!desired?.view) return undefined;
+  try {
+    runner.views.show(user, runner.views.ensure(user, desired.view.sources, desired.view.assets));
+    return undefined;
+  } catch (error) {
+    runner.logger.warn({ user, err: messageOf(error) }, "the view stays as it was");
+    return messageOf(error);
   }
 }
 
@@ -59,12 +74,14 @@ async function viewOrSay(runner: Runner, user: string): Promise<UserView> {
 
 function publish(
   runner: Runner,
-  user: string,
-  generation: number,
-  statuses: ReadonlyMap<string, Status>,
-  facts: readonly TwinFacts[],
+  seen: {
+    user: string;
+    generation: number;
+    statuses: ReadonlyMap<string, Status>;
+    needs: readonly PinnedSnapshot[];
+  },
 ): void {
-  const needs = neededSnapshots(facts);
+  const { user, generation, statuses, needs } = seen;
   const { isNew, nowReady } = runner.published.publish(user, generation, statuses, needs);
   if (isNew) runner.tellController(user);
   for (const dependent of runner.desired.dependents(nowReady)) runner.nudge(dependent);
@@ -131,14 +148,16 @@ async function forgetOldKeys(runner: Runner, user: string, fact: TwinFacts): Pro
 }
 
 /** Snapshots that last good sources and containers use, whatever the document says by now. */
-function neededSnapshots(facts: readonly TwinFacts[]): PinnedSnapshot[] {
+function neededSnapshots(facts: readonly TwinFacts[], viewed: readonly PinnedSnapshot[]): PinnedSnapshot[] {
   const needed = facts.flatMap(({ desired, memory }) => {
     const good = memory.lastGood?.source;
-    return [desired, good].flatMap((source) =>
-      source ? [source.own, ...(source.common ? [source.common] : [])] : [],
-    );
+    return [desired, good].flatMap((source) => (source ? [source.own, ...(source.shared ?? [])] : []));
   });
-  return [...new Map(needed.map((pinned) => [`${pinned.project} ${pinned.commit}`, pinned])).values()];
+  return [
+    ...new Map(
+      [...needed, ...viewed].map((pinned) => [`${pinned.project} ${pinned.commit}`, pinned]),
+    ).values(),
+  ];
 }
 
 function refusedStatus({ revision, diagnostics: [first] }: RefusedTwin): Status {

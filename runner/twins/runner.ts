@@ -2,6 +2,7 @@ import type { DataFolder } from "#core/data-folder";
 import type { Logger } from "#core/logger";
 import type { Engine } from "../engine/engine.ts";
 import type { RunnerMetrics } from "../metrics.ts";
+import type { Views } from "../mounts/views.ts";
 import type { LogCollector } from "../runs/collect-log.ts";
 import type { RunStore } from "../runs/run-store.ts";
 import type { RunSecrets } from "../secrets/run-secrets.ts";
@@ -27,6 +28,7 @@ export interface Runner {
   health: HealthMonitor;
   images: ImageShelf;
   layers: KnownLayers;
+  views: Views;
   published: PublishedStates;
   outage: EngineOutage;
   /** Runs whose container is being stopped right now. */

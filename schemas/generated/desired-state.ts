@@ -1,5 +1,7 @@
 // Generated from schemas/documents/desired-state.schema.json by scripts/generate-types.mjs; do not edit.
 
+export type ProjectPath = string;
+
 /**
  * What one user's repository asks for; written by the controller, read by the runner.
  */
@@ -27,7 +29,17 @@ export interface DesiredStateDocument {
     revision: string;
     secretsVersion?: string;
     own: Snapshot;
-    common?: Snapshot;
+    /**
+     * @maxItems 1000
+     */
+    shared?: Snapshot[];
+    /**
+     * @maxItems 1000
+     */
+    assetsFrom?: ProjectPath[];
+    withheld?: {
+      reason: string;
+    };
     brokenSince?: {
       revision: string;
       /**
@@ -51,6 +63,39 @@ export interface DesiredStateDocument {
      */
     diagnostics: Diagnostic[];
   }[];
+  view?: {
+    /**
+     * @maxItems 1001
+     */
+    sources: {
+      project: ProjectPath;
+      commit: string;
+      folder?: "common";
+    }[];
+    /**
+     * @maxItems 200000
+     */
+    assets: {
+      path: string;
+      id: string;
+      from: number;
+    }[];
+    /**
+     * @maxItems 200000
+     */
+    hidden: {
+      path: string;
+      from: number;
+      behind: number;
+    }[];
+    /**
+     * @maxItems 1000
+     */
+    problems: {
+      project: ProjectPath;
+      reason: string;
+    }[];
+  };
 }
 export interface Metadata {
   name: string;

@@ -16,7 +16,10 @@ export interface RunManifestDocument {
   sourceKey: string;
   revision: string;
   own: Snapshot;
-  common?: Snapshot;
+  /**
+   * @maxItems 1000
+   */
+  shared?: Snapshot[];
   workspace: Workspace;
   image: {
     hash: string;

@@ -72,6 +72,7 @@ export function createDockerEngine(options: DockerEngineOptions): Engine {
   return {
     name: "docker",
     runsBeside: true,
+    placesFolders: true,
     async ping(signal) {
       const deadline = AbortSignal.timeout(pingDeadlineMs);
       const abortSignal = signal ? AbortSignal.any([signal, deadline]) : deadline;

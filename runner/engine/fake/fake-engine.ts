@@ -17,6 +17,7 @@ export function createFakeEngine(world: FakeWorld): Engine {
   return {
     name: "fake",
     runsBeside: true,
+    placesFolders: true,
     async ping() {
       await enter("ping");
       return { version: "fake" };

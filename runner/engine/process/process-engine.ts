@@ -54,6 +54,7 @@ export function createProcessEngine(options: ProcessEngineOptions): Engine {
   return {
     name: "process",
     runsBeside: false,
+    placesFolders: false,
     async ping() {
       const found = await probe();
       return { version: "version" in found ? found.version : "processes, not isolated" };
