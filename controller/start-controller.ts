@@ -33,6 +33,7 @@ import { resync } from "./reconcile/resync.ts";
 import { SharedReaders } from "./reconcile/shared-readers.ts";
 import { Tracked } from "./reconcile/tracked.ts";
 import { Remotes } from "./remotes/remotes.ts";
+import { reportShared } from "./review/report-shared.ts";
 import { reportStatuses } from "./review/report-statuses.ts";
 import { secretBook } from "./secrets/secret-book.ts";
 import { openTwinSecrets } from "./secrets/twin-secrets.ts";
@@ -149,6 +150,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
   };
   const marks = new Map<string, number>();
   const tooLarge = new Map<string, string>(); // heads that were refused: fetching them again would only cost
+  const toldOfShared = new Map<string, string>();
   const reconcile = async (path: string) => {
     const upTo = deliveries.mark();
     marks.set(path, upTo);
@@ -159,6 +161,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
       deliveries.settle(path, { upTo, ...result, reason: result.summary });
       marks.delete(path);
       const role = tracked.role(path);
+      if (role.kind === "shared") await reportShared(reconcileDeps, toldOfShared);
       if (role.kind === "user") observedNudges.nudge(role.user, { user: role.user });
       logger.info({ project: path, ...result }, "project reconciled");
     } catch (error) {

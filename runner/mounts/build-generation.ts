@@ -12,6 +12,7 @@ import {
 import { join } from "node:path";
 import { isSystemError } from "#core/errors";
 import type { ViewSource } from "#schemas/desired-state";
+import type { LinkCache } from "./link-cache.ts";
 
 /** What a generation is made of; lies in it, so that one rename makes both appear. */
 export interface AboutGeneration {
@@ -29,22 +30,27 @@ const folderMode = 0o755; // whoever sees it inside may look and not write
 
 /**
  * Builds a generation at `into`, which must not be there: one long link for each source, short relative ones for the
- * assets, since a target of 60 bytes or more takes a block of its own. Without a pause: half a millisecond for a hundred
+ * assets, since a target of 60 bytes or more takes a block of its own. Without a pause: a few milliseconds for hundreds of
  * assets, and nobody else in this process can come between.
  */
-export function buildGeneration(into: string, about: AboutGeneration): void {
+export function buildGeneration(into: string, about: AboutGeneration, links: LinkCache): void {
   makeFolder(into);
   makeFolder(join(into, linksFolder));
   for (const [index, root] of about.roots.entries())
     symlinkSync(root, join(into, linksFolder, String(index)));
   const made = new Set<string>();
   for (const { path, from } of about.assets) {
-    const [folder = "", name = ""] = path.split("/");
+    const [folder = ""] = path.split("/");
     if (!made.has(folder)) makeFolder(join(into, folder));
     made.add(folder);
-    symlinkSync(`../${linksFolder}/${from}/${path}`, join(into, folder, name));
+    links.make(assetLink(path, from), join(into, path));
   }
   writeFileSync(join(into, linksFolder, aboutFile), JSON.stringify(about), { mode: 0o644 });
+}
+
+/** Where the link of an asset leads, from the folder it lies in. */
+export function assetLink(path: string, from: number): string {
+  return `../${linksFolder}/${from}/${path}`;
 }
 
 /** What stands at `folder`; `undefined` where that is no whole generation. */

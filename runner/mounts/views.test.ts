@@ -189,6 +189,20 @@ test("what a crash or a power cut left half done is taken away, and made again",
   expect(readdirSync(folder)).toEqual([again.name]);
 });
 
+test("users and generations share the links they have in common, and none is lost with another", async () => {
+  const data = await freshData();
+  const views = new Views(data, { hostPaths: true });
+  const [one, two] = ["1", "2"].map((n) => snapshot(data, "dtaas/common", n, { "models/a/x": n }));
+  const first = views.ensure("user1", [one as ViewSource]);
+  const second = views.ensure("user2", [two as ViewSource]);
+  const inode = ({ folder }: { folder: string }) => lstatSync(join(folder, "models/a")).ino;
+  expect(inode(second)).toBe(inode(first));
+  await views.forget("user2");
+  await views.forget("user1");
+  const third = views.ensure("user3", [two as ViewSource]);
+  expect(readFileSync(join(third.folder, "models/a/x"), "utf8")).toBe("2");
+});
+
 test("a snapshot that is gone is said to be gone", async () => {
   const views = new Views(await freshData(), { hostPaths: true });
   const gone = { project: "dtaas/common", commit: "d".repeat(40) };

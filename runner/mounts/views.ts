@@ -18,10 +18,12 @@ import { mergeAssets } from "#planning/merge-assets";
 import type { PinnedSnapshot, View, ViewSource } from "#schemas/desired-state";
 import {
   type AboutGeneration,
+  assetLink,
   buildGeneration,
   readGeneration,
   removeGeneration,
 } from "./build-generation.ts";
+import { LinkCache } from "./link-cache.ts";
 import { assetFolder } from "./list-assets.ts";
 import { ViewHolders } from "./view-holders.ts";
 
@@ -50,6 +52,7 @@ export class Views {
   readonly holders: ViewHolders;
   readonly #data: DataFolder;
   readonly #hostPaths: boolean;
+  readonly #links = new LinkCache();
   readonly #known = new Map<string, Map<string, Generation>>();
 
   /** `hostPaths`: links lead to where snapshots lie on this machine, for engines that cannot show them elsewhere. */
@@ -172,8 +175,9 @@ export class Views {
     }`;
     const fresh = join(folder, `.new-${name}`);
     try {
-      withRoom(() => buildGeneration(fresh, about));
+      withRoom(() => buildGeneration(fresh, about, this.#links));
       renameSync(fresh, join(folder, name));
+      this.#noteLinks(join(folder, name), about);
     } catch (error) {
       rmSync(fresh, { recursive: true, force: true });
       throw error;
@@ -192,11 +196,17 @@ export class Views {
       if (unfinished.test(name)) rmSync(path, { recursive: true, force: true });
       if (Number.isNaN(numberOf(name))) continue;
       const about = readGeneration(path);
-      if (about) found.set(about.key, { name, folder: path, sources: about.sources });
-      else removeGeneration(path, this.#aside(user, name));
+      if (about) {
+        found.set(about.key, { name, folder: path, sources: about.sources });
+        this.#noteLinks(path, about);
+      } else removeGeneration(path, this.#aside(user, name));
     }
     this.#known.set(user, found);
     return found;
+  }
+
+  #noteLinks(folder: string, about: AboutGeneration): void {
+    for (const { path, from } of about.assets) this.#links.note(assetLink(path, from), join(folder, path));
   }
 
   #aside(user: string, name: string): string {
