@@ -2,7 +2,8 @@ import { execFile } from "node:child_process";
 import { rm } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { SharedAssets } from "#schemas/api";
-import { type Clone, Platform, until } from "./platform.ts";
+import type { Clone } from "./clone.ts";
+import { Platform, until } from "./platform.ts";
 import { runningSpec } from "./twin-files.ts";
 
 const platformFile = `apiVersion: dtaas/v1
@@ -79,6 +80,15 @@ describe("two users and three shared repositories, one of which only one of them
     await turbines.push("feat: add turbines");
     await settings.write("platform.yaml", platformFile);
     await settings.push("feat: share pumps and turbines");
+    for (const clone of [user1, user2]) {
+      await clone.write("README.md", "# mine\n");
+      await clone.push("docs: begin");
+    }
+    await until("both see what they may read", async () => {
+      const seen = await Promise.all([assets("user1"), assets("user2")]);
+      const counts = seen.map(({ repositories }) => repositories?.length);
+      return counts.join() === "3,2" || counts.join();
+    });
   });
   afterAll(async () => {
     await platform?.close();
