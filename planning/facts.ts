@@ -56,6 +56,8 @@ export interface TwinFacts {
   stopping: ReadonlySet<string>;
   /** Projects whose shared assets the user may read now; `undefined`: not known. */
   readable?: ReadonlySet<string> | undefined;
+  /** Bytes that limited layers take, by source key. */
+  disk?: ReadonlyMap<string, number>;
   nowMs: number;
 }
 
@@ -67,6 +69,7 @@ export type StopReason =
   | "timed out"
   | "changed"
   | "access removed"
+  | "disk full"
   | "unhealthy";
 
 /** What is to be done, in an order that can be applied from top to bottom. Every step may be applied twice. */

@@ -3,6 +3,7 @@ import type { ContainerFact, Step, TwinFacts } from "./facts.ts";
 import { restartKey } from "./keys.ts";
 import { isManaged } from "./memory.ts";
 import { planRevoked, planWithheld, tellGrants, withheldReason } from "./plan-access.ts";
+import { overDiskReason, planFull } from "./plan-disk.ts";
 import { planRequests } from "./plan-requests.ts";
 import { planRunning } from "./plan-running.ts";
 import { retire } from "./retire.ts";
@@ -116,6 +117,8 @@ function planWanted(facts: TwinFacts, desired: DesiredTwin): TwinPlan {
         };
   const withheld = withheldReason(facts, target.source);
   if (withheld !== undefined) return planWithheld(facts, withheld);
+  const full = overDiskReason(facts, target.source);
+  if (full !== undefined) return planFull(facts, target, full);
   const abandoned = planAbandoned(facts, new Set([target.key, desiredKey]));
   if (abandoned.length > 0) return { steps: abandoned, status: describeNow(facts) };
   const requests = planRequests(facts, target);

@@ -32,6 +32,8 @@ export class SimulatedTwin {
   dependencies: { name: string; ready: boolean }[] = [];
   /** Projects whose shared assets may be read. */
   readable: Set<string> | undefined;
+  /** Bytes that layers take, by source key. */
+  disk = new Map<string, number>();
   nowMs = 1_000_000;
   /** Everything that was done, as `start execute k1` or `stop execute k1 replaced`. */
   done: string[] = [];
@@ -56,6 +58,7 @@ export class SimulatedTwin {
       layers: [...this.layers],
       stopping: new Set(),
       readable: this.readable,
+      disk: this.disk,
       nowMs: this.nowMs,
     };
   }
@@ -186,7 +189,7 @@ export class SimulatedTwin {
 function outcomeOf(container: ContainerFact | undefined, ending: string | undefined): Outcome {
   if (ending === "cancelled") return "cancelled";
   if (ending === "timed out") return "timed-out";
-  if (ending === "unhealthy") return "failed";
+  if (ending === "unhealthy" || ending === "disk full") return "failed";
   if (ending !== undefined) return "stopped";
   if (!container) return "lost";
   return container.exitCode === 0 ? "succeeded" : "failed";

@@ -11,6 +11,7 @@ import { RunSecrets } from "./secrets/run-secrets.ts";
 import { loadRunnerKeys } from "./secrets/runner-key.ts";
 import { SecretFolders, secretsFolderOf } from "./secrets/secret-folders.ts";
 import { DesiredStore } from "./twins/desired-store.ts";
+import { DiskUsage } from "./twins/disk-usage.ts";
 import { EngineOutage } from "./twins/engine-outage.ts";
 import { HealthMonitor } from "./twins/health-monitor.ts";
 import { ImageShelf, type RenderWorkspace } from "./twins/image-shelf.ts";
@@ -63,6 +64,7 @@ export async function composeRunner(
     logs: new LogCollector(engine.containers, logger, (run, folder) => secrets.redactorOf(run, folder)),
     secrets,
     health: new HealthMonitor(engine.containers, wishes.nudge),
+    disk: new DiskUsage(engine.layers),
     views: new Views(data, { hostPaths: !engine.placesFolders }),
     images: new ImageShelf(engine.images, data, parts.render),
     layers: new KnownLayers(engine.layers),

@@ -1,4 +1,5 @@
 import { messageOf, TryLaterError } from "#core/errors";
+import { OneAtATime } from "#core/one-at-a-time";
 import { Nudges, startNudgeWorker } from "#core/queue/nudges";
 import { connectRedis } from "#core/redis";
 import { checkBuildJob, checkUserJob } from "#schemas/documents/check-documents";
@@ -21,6 +22,8 @@ const usersAtOnce = 6;
 const buildsAtOnce = 2;
 // How often new documents and requests are looked for, should their nudge have been lost with Redis.
 const newsCheckMs = 5_000;
+// How often what twins write is measured: a twin may pass its limit by what it writes in this time.
+const diskCheckMs = 10_000;
 // How often the engine is asked about everybody at once, should an event have been lost; who is not as seen is looked at.
 const fullCheckMs = 60_000;
 // Every so many full checks everybody is looked at, whatever was seen.
@@ -125,6 +128,10 @@ export async function startRunner(parts: StartParts): Promise<RunningRunner> {
   // What was under way when the last runner ended is taken up at once, not when its lock has run out.
   (await everybody(runner)).forEach(nudge);
   const news = new News(runner);
+  const diskLooks = new OneAtATime(
+    () => lookAtDisks(runner),
+    (error) => logger.warn({ err: messageOf(error) }, "what twins take on disk could not be measured"),
+  );
   const newsTimer = setInterval(() => {
     countTwins(runner);
     void news
@@ -135,6 +142,9 @@ export async function startRunner(parts: StartParts): Promise<RunningRunner> {
       );
   }, newsCheckMs);
   let checks = 0;
+  const diskTimer = setInterval(() => {
+    void diskLooks.ask();
+  }, diskCheckMs);
   const fullTimer = setInterval(() => {
     runner.images.forget();
     runner.layers.refresh();
@@ -163,6 +173,7 @@ export async function startRunner(parts: StartParts): Promise<RunningRunner> {
     async close() {
       closing.abort();
       clearInterval(newsTimer);
+      clearInterval(diskTimer);
       clearInterval(fullTimer);
       wakes.close();
       runner.health.close();
@@ -174,6 +185,14 @@ export async function startRunner(parts: StartParts): Promise<RunningRunner> {
       await engine.close();
     },
   };
+}
+
+/** Measures what twins with a limit have written, and looks again at users for whom that changes something. */
+async function lookAtDisks(runner: Runner): Promise<void> {
+  for (const user of await runner.desired.users()) {
+    const desired = await runner.desired.get(user);
+    if (desired && (await runner.disk.look(desired))) runner.nudge(user);
+  }
 }
 
 function countTwins(runner: Runner): void {

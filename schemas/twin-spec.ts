@@ -64,6 +64,8 @@ export interface Resources {
   cpus: number;
   memoryBytes: number;
   pids: number;
+  /** What a twin may write, beyond its repository. Absent: no limit. Changing it restarts nothing. */
+  diskBytes?: number;
 }
 
 export interface TwinMetadata {

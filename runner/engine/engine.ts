@@ -176,4 +176,6 @@ export interface Layers {
   remove(id: string): Promise<void>;
   /** Ids. */
   list(): Promise<string[]>;
+  /** Bytes that it takes on disk: what was written; where a layer is a copy of its snapshot, all of it. 0 for none. */
+  usage(id: string): Promise<number>;
 }

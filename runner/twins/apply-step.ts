@@ -64,6 +64,7 @@ export async function applyStep(runner: Runner, user: string, twin: string, step
       return "memory";
     case "remove-layer":
       await runner.layers.remove(layerId(user, twin, step.sourceKey));
+      runner.disk.forget(layerId(user, twin, step.sourceKey));
       return "nothing";
     case "forget-twin":
       await runner.memory.forget(user, twin);

@@ -4,6 +4,7 @@ import type { DesiredState, DesiredTwin, RunRequest } from "#schemas/desired-sta
 import type { Container } from "../engine/engine.ts";
 import { readableProjects } from "../mounts/view-mounts.ts";
 import { dependencies } from "./desired-store.ts";
+import { layerId } from "./names.ts";
 import type { Runner } from "./runner.ts";
 
 /** What the engine and the requests folder showed of one user at one moment. */
@@ -69,10 +70,26 @@ export async function factsOfUser(
       layers: layers.filter((layer) => layer.twin === name).map((layer) => layer.key),
       stopping: runner.stopping,
       readable,
+      disk: await diskOf(runner, user, twin, memory),
       nowMs: Date.now(),
     });
   }
   return facts;
+}
+
+/** What the layers take that have a limit. */
+async function diskOf(
+  runner: Runner,
+  user: string,
+  desired: DesiredTwin | undefined,
+  memory: TwinMemory,
+): Promise<Map<string, number>> {
+  const disk = new Map<string, number>();
+  for (const source of [desired, memory.lastGood?.source]) {
+    if (source?.spec.resources.diskBytes === undefined) continue;
+    disk.set(source.sourceKey, await runner.disk.of(layerId(user, source.name, source.sourceKey)));
+  }
+  return disk;
 }
 
 /** The same twin on an engine where two executions of it cannot be up side by side. */

@@ -7,6 +7,7 @@ import type { LogCollector } from "../runs/collect-log.ts";
 import type { RunStore } from "../runs/run-store.ts";
 import type { RunSecrets } from "../secrets/run-secrets.ts";
 import type { DesiredStore } from "./desired-store.ts";
+import type { DiskUsage } from "./disk-usage.ts";
 import type { EngineOutage } from "./engine-outage.ts";
 import type { HealthMonitor } from "./health-monitor.ts";
 import type { ImageShelf } from "./image-shelf.ts";
@@ -29,6 +30,7 @@ export interface Runner {
   images: ImageShelf;
   layers: KnownLayers;
   views: Views;
+  disk: DiskUsage;
   published: PublishedStates;
   outage: EngineOutage;
   /** Runs whose container is being stopped right now. */

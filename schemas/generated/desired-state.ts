@@ -194,6 +194,7 @@ export interface Resources {
   cpus: number;
   memoryBytes: number;
   pids: number;
+  diskBytes?: number;
 }
 export interface Snapshot {
   project: string;

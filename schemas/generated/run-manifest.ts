@@ -76,4 +76,5 @@ export interface Resources {
   cpus: number;
   memoryBytes: number;
   pids: number;
+  diskBytes?: number;
 }

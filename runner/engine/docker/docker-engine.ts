@@ -97,7 +97,7 @@ export function createDockerEngine(options: DockerEngineOptions): Engine {
     },
     images,
     networks: { ensure: networks.ensure, remove: networks.remove, list: networks.list },
-    layers: { ensure: layers.ensure, remove: layers.remove, list: layers.list },
+    layers: { ensure: layers.ensure, remove: layers.remove, list: layers.list, usage: layers.usage },
     close() {
       closed.abort();
       return Promise.resolve();

@@ -199,6 +199,11 @@ function layers(world: FakeWorld, enter: Enter): Layers {
       await enter("layers.list");
       return [...world.layers.keys()].sort();
     },
+    async usage(id) {
+      await enter("layers.usage", id);
+      const contents = [...(world.layers.get(id)?.files.values() ?? [])];
+      return contents.reduce((sum, content) => sum + Buffer.byteLength(content), 0);
+    },
   };
 }
 
