@@ -1,4 +1,5 @@
 import { Command, CommanderError } from "commander";
+import { assetsCommand } from "./assets/assets-command.ts";
 import type { CliIo } from "./cli-io.ts";
 import { deliveryCommand } from "./delivery/delivery-command.ts";
 import { exitCodes } from "./exit-codes.ts";
@@ -36,6 +37,7 @@ export async function runCli(
     .addCommand(validateCommand(io, end))
     .addCommand(planCommand(io))
     .addCommand(twinCommand(io, end))
+    .addCommand(assetsCommand(io))
     .addCommand(libraryCommand(io))
     .addCommand(remoteCommand(io, end))
     .addCommand(deliveryCommand(io))

@@ -4,9 +4,11 @@ import { join } from "node:path";
 import type { DataFolder } from "#core/data-folder";
 import { ActionNeededError, messageOf } from "#core/errors";
 import type { Logger } from "#core/logger";
+import { OneAtATime } from "#core/one-at-a-time";
 import { Nudges, startNudgeWorker } from "#core/queue/nudges";
 import { logSetAside } from "#core/read-or-set-aside";
 import { connectRedis } from "#core/redis";
+import { SerialByKey } from "#core/serial-by-key";
 import { checkObservedJob, checkProjectJob } from "#schemas/documents/check-documents";
 import { type ObservedJob, type ProjectJob, queues, reportPace, type UserJob } from "#schemas/jobs";
 import { maxDocumentBytes } from "#schemas/limits";
@@ -28,13 +30,16 @@ import { runArchive } from "./reading/run-archive.ts";
 import { storedDocuments } from "./reading/stored-documents.ts";
 import { DesiredDocuments } from "./reconcile/desired-documents.ts";
 import { HostNews } from "./reconcile/host-news.ts";
+import { lookAtReaders } from "./reconcile/look-at-readers.ts";
 import { neededSnapshots } from "./reconcile/needed-snapshots.ts";
 import { pins } from "./reconcile/pins.ts";
 import { planView } from "./reconcile/plan-view.ts";
 import { type ReconcileDeps, reconcileProject } from "./reconcile/reconcile-project.ts";
 import { resync } from "./reconcile/resync.ts";
+import { SharedReaders } from "./reconcile/shared-readers.ts";
 import { Tracked } from "./reconcile/tracked.ts";
 import { Remotes } from "./remotes/remotes.ts";
+import { reportShared } from "./review/report-shared.ts";
 import { reportStatuses } from "./review/report-statuses.ts";
 import { startScheduler } from "./schedule/start-scheduler.ts";
 import { secretBook } from "./secrets/secret-book.ts";
@@ -110,6 +115,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
   const tracked = await Tracked.open(config.group, data, onSetAside);
   const desired = await DesiredDocuments.open(data, onSetAside);
   const secrets = await openTwinSecrets(config, data, forge);
+  const readers = await SharedReaders.open(data, forge, logger);
   const documents = storedDocuments(data, (path, error) =>
     logger.error({ path, err: messageOf(error) }, "a document cannot be read"),
   );
@@ -135,9 +141,11 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     mirrors,
     snapshots,
     tracked,
+    readers,
     desired,
     news,
     secrets,
+    serial: new SerialByKey(),
     templates: parts.templates,
     logger,
     nudgeProject,
@@ -158,6 +166,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
   };
   const marks = new Map<string, number>();
   const tooLarge = new Map<string, string>(); // heads that were refused: fetching them again would only cost
+  const toldOfShared = new Map<string, string>();
   const reconcile = async (path: string) => {
     const upTo = deliveries.mark();
     marks.set(path, upTo);
@@ -168,6 +177,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
       deliveries.settle(path, { upTo, ...result, reason: result.summary });
       marks.delete(path);
       const role = tracked.role(path);
+      if (role.kind === "shared") await reportShared(reconcileDeps, toldOfShared);
       if (role.kind === "user") observedNudges.nudge(role.user, { user: role.user });
       logger.info({ project: path, ...result }, "project reconciled");
     } catch (error) {
@@ -181,6 +191,10 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
       logger.warn({ project: path, err: error.message }, "project refused");
     }
   };
+  const readerLooks = new OneAtATime(
+    () => lookAtReaders(reconcileDeps),
+    (error) => logger.warn({ err: messageOf(error) }, "readers could not be looked at; asked again soon"),
+  );
   const workers = [
     startNudgeWorker(
       redis.workers,
@@ -217,6 +231,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
   const lookAtAll = async () => {
     const hooks = resyncs % resyncsPerHookCheck === 0;
     try {
+      await readerLooks.ask();
       const result = await resync(
         {
           ...{ forge, mirrors, tracked, logger, hookFor, secretsAreBehind },
@@ -270,7 +285,10 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     nudgeUser: async (user) => users.nudge(user, { user }),
     ensureSnapshot: async ({ project: path, commit }) => {
       const project = tracked.project(path) ?? (await forge.project(path));
-      if (project) await snapshots.ensure(project, commit);
+      if (!project) {
+        throw new ActionNeededError("RUN_NOT_REPEATABLE", `the project ${path} is not there any more`);
+      }
+      await snapshots.ensure(project, commit);
     },
     deliveries,
     remotes,
@@ -291,6 +309,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
       secretOf: (projectId) => projectSecret(config.webhookSecret, projectId),
       deliveries,
       nudgeProject: nudgeNews,
+      lookAtReaders: () => readerLooks.ask(),
     }),
     stopping: stopping.signal,
   });
@@ -300,10 +319,10 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     server.listen(config.httpPort, config.httpHost, () => resolve());
   });
   for (const path of deliveries.waitingProjects()) nudgeNews(path);
-  for (const { project, twins } of desired.all()) {
+  for (const document of desired.all()) {
     // A power cut took a snapshot that a twin needs.
-    const there = await Promise.all(pins(twins).map((pinned) => snapshots.has(pinned)));
-    if (there.includes(false)) nudgeProject(project.path);
+    const there = await Promise.all(pins(document).map((pinned) => snapshots.has(pinned)));
+    if (there.includes(false)) nudgeProject(document.project.path);
   }
   const nudgeUser = (user: string) => users.nudge(user, { user });
   const scheduler = startScheduler({ data, desired, documents, logger, nudgeUser });

@@ -35,6 +35,10 @@ export interface DataFolder {
   layers: string;
   /** (r) `runner.key`: the private keys that secrets are opened with; nobody else reads this folder. */
   runner: string;
+  /** (r) `<user>/g<N>/`: generations of each user's merged view, made of links; `<user>/current` names the newest. */
+  views: string;
+  /** (r) `<user>.json`: which containers hold which generation. */
+  viewHolders: string;
   /** (r) logs of image builds: `<image hash>.ndjson`. */
   builds: string;
   /** (r) what the process engine knows of its runs; also the log of an engine that `dtaas up` has started. */
@@ -61,6 +65,8 @@ export function dataFolder(root: string): DataFolder {
     memory: at("memory"),
     layers: at("layers"),
     runner: at("runner"),
+    views: at("views"),
+    viewHolders: at("view-holders"),
     builds: at("builds"),
     engine: at("engine"),
   };

@@ -54,6 +54,10 @@ export interface TwinFacts {
   layers: readonly string[];
   /** Runs whose container is being stopped right now. */
   stopping: ReadonlySet<string>;
+  /** Projects whose shared assets the user may read now; `undefined`: not known. */
+  readable?: ReadonlySet<string> | undefined;
+  /** Bytes that limited layers take, by source key. */
+  disk?: ReadonlyMap<string, number>;
   nowMs: number;
 }
 
@@ -64,6 +68,8 @@ export type StopReason =
   | "cancelled"
   | "timed out"
   | "changed"
+  | "access removed"
+  | "disk full"
   | "unhealthy";
 
 /** What is to be done, in an order that can be applied from top to bottom. Every step may be applied twice. */

@@ -32,6 +32,8 @@ export interface OpenRun {
   healthy?: boolean;
   /** For `terminate`: the execution it ends. */
   forRun?: string;
+  /** Projects whose shared assets its container sees. */
+  reads?: string[];
   /** `terminate` was begun for it by the platform: that it ends, however well, is no completion. */
   retiring?: boolean;
 }

@@ -41,6 +41,7 @@ export function planChanges(
 
 function changeOf(twin: DesiredTwin, seen: ObservedTwin | undefined): Change {
   const change = (action: Change["action"], reason: string): Change => ({ twin: twin.name, action, reason });
+  if (twin.withheld) return change("stop", twin.withheld.reason);
   if (twin.brokenSince) {
     const [first] = twin.brokenSince.diagnostics;
     return change("keep", `its spec is broken (${first?.message ?? "unknown"}); the last good one runs on`);

@@ -2,6 +2,8 @@ import type { DesiredTwin } from "#schemas/desired-state";
 import type { ContainerFact, Step, TwinFacts } from "./facts.ts";
 import { restartKey } from "./keys.ts";
 import { isManaged } from "./memory.ts";
+import { planRevoked, planWithheld, tellGrants, withheldReason } from "./plan-access.ts";
+import { overDiskReason, planFull } from "./plan-disk.ts";
 import { planRequests } from "./plan-requests.ts";
 import { planRunning } from "./plan-running.ts";
 import { retire } from "./retire.ts";
@@ -21,6 +23,8 @@ import { planImage, type Target } from "./target.ts";
  * until no steps are left. A step that takes long is proposed again until its effect is seen.
  */
 export function planTwin(facts: TwinFacts): TwinPlan {
+  const revoked = planRevoked(facts);
+  if (revoked.length > 0) return { steps: revoked, status: { ...describeNow(facts), phase: "stopping" } };
   if (facts.desired?.suspend) return { steps: [], status: describeSuspended(facts) };
   const tidy = planTidying(facts);
   if (tidy.length > 0) return { steps: tidy, status: describeNow(facts) };
@@ -111,6 +115,10 @@ function planWanted(facts: TwinFacts, desired: DesiredTwin): TwinPlan {
           fallback: false,
           ...(facts.secretProblem === undefined ? {} : { secretProblem: facts.secretProblem }),
         };
+  const withheld = withheldReason(facts, target.source);
+  if (withheld !== undefined) return planWithheld(facts, withheld);
+  const full = overDiskReason(facts, target.source);
+  if (full !== undefined) return planFull(facts, target, full);
   const abandoned = planAbandoned(facts, new Set([target.key, desiredKey]));
   if (abandoned.length > 0) return { steps: abandoned, status: describeNow(facts) };
   const requests = planRequests(facts, target);
@@ -126,7 +134,7 @@ function planWanted(facts: TwinFacts, desired: DesiredTwin): TwinPlan {
   const wakeAtMs = earliest(kept.wakeAtMs, requests.wakeAtMs, nextTimeout(facts));
   return {
     steps: [...steps, ...unused],
-    status: kept.status && { ...returned, ...kept.status },
+    status: kept.status && tellGrants(facts, { ...returned, ...kept.status }),
     ...(wakeAtMs === undefined ? {} : { wakeAtMs }),
   };
 }

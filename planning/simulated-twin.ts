@@ -30,6 +30,10 @@ export class SimulatedTwin {
   /** Why the desired source cannot be started for want of a secret. */
   secretProblem: string | undefined;
   dependencies: { name: string; ready: boolean }[] = [];
+  /** Projects whose shared assets may be read. */
+  readable: Set<string> | undefined;
+  /** Bytes that layers take, by source key. */
+  disk = new Map<string, number>();
   nowMs = 1_000_000;
   /** Everything that was done, as `start execute k1` or `stop execute k1 replaced`. */
   done: string[] = [];
@@ -53,6 +57,8 @@ export class SimulatedTwin {
       health: this.health,
       layers: [...this.layers],
       stopping: new Set(),
+      readable: this.readable,
+      disk: this.disk,
       nowMs: this.nowMs,
     };
   }
@@ -104,6 +110,7 @@ export class SimulatedTwin {
           attempt: step.attempt,
           graceMs: 10_000,
           started: false,
+          reads: (step.source.shared ?? []).map(({ project }) => project),
           ...(command?.timeoutMs === undefined ? {} : { timeoutMs: command.timeoutMs }),
           ...(step.join ? { forRun: step.join.runId } : {}),
         });
@@ -182,7 +189,7 @@ export class SimulatedTwin {
 function outcomeOf(container: ContainerFact | undefined, ending: string | undefined): Outcome {
   if (ending === "cancelled") return "cancelled";
   if (ending === "timed out") return "timed-out";
-  if (ending === "unhealthy") return "failed";
+  if (ending === "unhealthy" || ending === "disk full") return "failed";
   if (ending !== undefined) return "stopped";
   if (!container) return "lost";
   return container.exitCode === 0 ? "succeeded" : "failed";

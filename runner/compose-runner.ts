@@ -4,12 +4,14 @@ import type { Logger } from "#core/logger";
 import { logSetAside } from "#core/read-or-set-aside";
 import type { Engine } from "./engine/engine.ts";
 import type { RunnerMetrics } from "./metrics.ts";
+import { Views } from "./mounts/views.ts";
 import { LogCollector } from "./runs/collect-log.ts";
 import { RunStore } from "./runs/run-store.ts";
 import { RunSecrets } from "./secrets/run-secrets.ts";
 import { loadRunnerKeys } from "./secrets/runner-key.ts";
 import { SecretFolders, secretsFolderOf } from "./secrets/secret-folders.ts";
 import { DesiredStore } from "./twins/desired-store.ts";
+import { DiskUsage } from "./twins/disk-usage.ts";
 import { EngineOutage } from "./twins/engine-outage.ts";
 import { HealthMonitor } from "./twins/health-monitor.ts";
 import { ImageShelf, type RenderWorkspace } from "./twins/image-shelf.ts";
@@ -42,6 +44,7 @@ export async function composeRunner(
     data.builds,
     data.requests,
     data.desired,
+    data.viewHolders,
   ]) {
     await mkdir(folder, { recursive: true });
   }
@@ -61,6 +64,8 @@ export async function composeRunner(
     logs: new LogCollector(engine.containers, logger, (run, folder) => secrets.redactorOf(run, folder)),
     secrets,
     health: new HealthMonitor(engine.containers, wishes.nudge),
+    disk: new DiskUsage(engine.layers),
+    views: new Views(data, { hostPaths: !engine.placesFolders }),
     images: new ImageShelf(engine.images, data, parts.render),
     layers: new KnownLayers(engine.layers),
     published: await PublishedStates.open(data, onSetAside),

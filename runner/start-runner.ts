@@ -1,9 +1,11 @@
 import { messageOf, TryLaterError } from "#core/errors";
+import { OneAtATime } from "#core/one-at-a-time";
 import { Nudges, startNudgeWorker } from "#core/queue/nudges";
 import { connectRedis } from "#core/redis";
 import { checkBuildJob, checkUserJob } from "#schemas/documents/check-documents";
 import { type BuildJob, type ObservedJob, queues, reportPace } from "#schemas/jobs";
 import { composeRunner, type RunnerParts } from "./compose-runner.ts";
+import { collectViews } from "./mounts/collect-views.ts";
 import { BuildWishes } from "./queue/build-wishes.ts";
 import { isNews } from "./queue/is-news.ts";
 import { Looks } from "./queue/looks.ts";
@@ -21,6 +23,8 @@ const usersAtOnce = 6;
 const buildsAtOnce = 2;
 // How often new documents and requests are looked for, should their nudge have been lost with Redis.
 const newsCheckMs = 5_000;
+// How often what twins write is measured: a twin may pass its limit by what it writes in this time.
+const diskCheckMs = 10_000;
 // How often the engine is asked about everybody at once, should an event have been lost; who is not as seen is looked at.
 const fullCheckMs = 60_000;
 // Every so many full checks everybody is looked at, whatever was seen.
@@ -132,6 +136,10 @@ export async function startRunner(parts: StartParts): Promise<RunningRunner> {
   (await everybody(runner)).forEach(nudge);
   const news = new News(runner);
   retention.start();
+  const diskLooks = new OneAtATime(
+    () => lookAtDisks(runner),
+    (error) => logger.warn({ err: messageOf(error) }, "what twins take on disk could not be measured"),
+  );
   const newsTimer = setInterval(() => {
     countTwins(runner);
     void news
@@ -142,6 +150,9 @@ export async function startRunner(parts: StartParts): Promise<RunningRunner> {
       );
   }, newsCheckMs);
   let checks = 0;
+  const diskTimer = setInterval(() => {
+    void diskLooks.ask();
+  }, diskCheckMs);
   const fullTimer = setInterval(() => {
     runner.images.forget();
     runner.layers.refresh();
@@ -151,6 +162,9 @@ export async function startRunner(parts: StartParts): Promise<RunningRunner> {
     );
     void collectImages(runner, parts).catch((error: unknown) =>
       logger.warn({ err: messageOf(error) }, "unused images could not be collected"),
+    );
+    void collectViews(runner).catch((error: unknown) =>
+      logger.warn({ err: messageOf(error) }, "old views could not be collected"),
     );
     void everybody(runner, checks % checksPerSureCheck === 0 ? "all" : "not as seen")
       .then((all) => all.forEach(nudge))
@@ -167,6 +181,7 @@ export async function startRunner(parts: StartParts): Promise<RunningRunner> {
     async close() {
       closing.abort();
       clearInterval(newsTimer);
+      clearInterval(diskTimer);
       clearInterval(fullTimer);
       await retention.close();
       wakes.close();
@@ -179,6 +194,14 @@ export async function startRunner(parts: StartParts): Promise<RunningRunner> {
       await engine.close();
     },
   };
+}
+
+/** Measures what twins with a limit have written, and looks again at users for whom that changes something. */
+async function lookAtDisks(runner: Runner): Promise<void> {
+  for (const user of await runner.desired.users()) {
+    const desired = await runner.desired.get(user);
+    if (desired && (await runner.disk.look(desired))) runner.nudge(user);
+  }
 }
 
 function countTwins(runner: Runner): void {

@@ -151,6 +151,18 @@ export interface PlanView {
   twins: { name: string; phase: Phase; reason: string | null; steps: PlannedStep[] }[];
 }
 
+/** What one user sees at /workspace/common. */
+export interface SharedAssets {
+  user: string;
+  /** In order of precedence. `folder`: only what lies there counts, in the user's own repository. */
+  repositories: { project: string; commit: string; folder: string | null }[];
+  assets: { path: string; project: string }[];
+  /** Assets that the repository `behind` has as well, and that are therefore not seen. */
+  hidden: { path: string; project: string; behind: string }[];
+  /** Repositories that are wanted and not seen, or not as they are now. */
+  problems: { project: string; reason: string }[];
+}
+
 /** A twin has gone from one phase to another. `from` is `null` for one that was not there before. */
 export interface PhaseChange {
   user: string;

@@ -93,7 +93,7 @@ function findMissing(
   if (isCommon && check.common === "unknown") return undefined;
   const isShared = isCommon && check.common !== "none";
   const tree = isShared ? (check.common as RepositoryTree) : check.tree;
-  const where = isShared ? "the shared-asset repository" : "this repository";
+  const where = isShared ? "the shared-asset repositories" : "this repository";
   const steps = path.split("/").slice(isShared ? 1 : 0);
   let parent = "";
   for (const step of steps) {

@@ -39,6 +39,15 @@ export interface DesiredTwin {
   admittedAt?: string;
   /** It shall be kept up and would exceed a limit of its user: which one, in one sentence. It is not run. */
   overLimit?: string;
+  /**
+   * Shared-asset repositories that it sees at /workspace/common, earlier ones first. They follow the newest commits even
+   * where the source key stays: what a run saw is in its manifest.
+   */
+  shared?: PinnedSnapshot[];
+  /** Projects that give the shared assets it declares. */
+  assetsFrom?: string[];
+  /** Set while a shared repository that it declares an asset of may not be read: nothing of it runs. */
+  withheld?: { reason: string };
   /** Set when the spec at the head revision is broken: this is then the last good one, still wanted. */
   brokenSince?: { revision: string; diagnostics: Diagnostic[] };
 }
@@ -48,6 +57,33 @@ export interface RefusedTwin {
   name: string;
   revision: string;
   diagnostics: Diagnostic[];
+}
+
+/** A repository at a commit, as one part of a view. */
+export interface ViewSource extends PinnedSnapshot {
+  /** The folder that counts, in the user's own repository. Absent: all of it. */
+  folder?: "common";
+}
+
+/** One shared asset: a file or folder directly in a folder such as `models`. */
+export interface ViewAsset {
+  /** Like `models/incubator-thermal`, relative to /workspace/common. */
+  path: string;
+  /** Git's id of its content. */
+  id: string;
+  /** Index of the source that gives it. */
+  from: number;
+}
+
+/** One user's merged view of shared assets at one moment. */
+export interface View {
+  /** In order of precedence. Only what this user may read. */
+  sources: ViewSource[];
+  assets: ViewAsset[];
+  /** Assets that an earlier source has, too. */
+  hidden: { path: string; from: number; behind: number }[];
+  /** Shared repositories that are wanted and not seen, or not seen as they are now, and why. */
+  problems: { project: string; reason: string }[];
 }
 
 /** What one user's repository asks for. Written by the controller, replaced in one step, read by the runner. */
@@ -66,6 +102,8 @@ export interface DesiredState {
   refused: RefusedTwin[];
   /** What is wrong at this revision and belongs to no twin, such as a folder whose name cannot be a twin's. */
   problems?: Diagnostic[];
+  /** What the user sees at /workspace/common. */
+  view?: View;
 }
 
 /** One accepted wish to run an operation, or to run a former run again. Written before it is acknowledged. */

@@ -145,11 +145,13 @@ function normaliseHealth(health: DigitalTwin["spec"]["health"]): HealthSpec | un
 
 /** Resources as written, over what is inherited. */
 export function normaliseResources(
-  written: { cpus?: number; memory?: string; pids?: number } | undefined,
+  written: { cpus?: number; memory?: string; pids?: number; disk?: string } | undefined,
   inherited: Resources,
 ): Resources {
   const memoryBytes = written?.memory === undefined ? undefined : parseSize(written.memory);
+  const diskBytes = written?.disk === undefined ? inherited.diskBytes : parseSize(written.disk);
   return {
+    ...(diskBytes === undefined ? {} : { diskBytes }),
     cpus: written?.cpus ?? inherited.cpus,
     memoryBytes: memoryBytes ?? inherited.memoryBytes,
     pids: written?.pids ?? inherited.pids,

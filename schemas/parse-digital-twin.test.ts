@@ -418,11 +418,7 @@ describe("a problem is told where it stands, with what to do", () => {
       "  environment: { A: x }\n  secrets: [{ name: A, env: true }]\n",
       { code: "name-taken", line: 6, column: 13 },
     ],
-    [
-      "disk, which is of a later language",
-      "  resources: { disk: 1Gi }\n",
-      { code: "unknown-field", column: 16 },
-    ],
+    ["too little disk", "  resources: { disk: 1Ki }\n", { code: "out-of-range", column: 22 }],
   ];
 
   test.each(cases)("%s", (_name, specLines, expected) => {

@@ -17,9 +17,9 @@ describe("platform.yaml", () => {
     });
   });
 
-  test("shared repository and defaults", () => {
+  test("shared repositories with the groups that may read them, and defaults", () => {
     const { document, diagnostics } = platform(`  group: university/dtaas
-  shared: [{ project: university/dtaas/common }]
+  shared: [{ project: university/dtaas/common }, { project: lab/turbine-assets, groups: [turbines, lab/guests] }]
   defaults:
     workspace: { template: python, packages: { pip: [numpy] } }
     resources: { cpus: 2, memory: 1Gi }
@@ -27,7 +27,10 @@ describe("platform.yaml", () => {
     expect(diagnostics).toEqual([]);
     expect(document).toEqual({
       group: "university/dtaas",
-      shared: [{ project: "university/dtaas/common" }],
+      shared: [
+        { project: "university/dtaas/common", groups: [] },
+        { project: "lab/turbine-assets", groups: ["turbines", "lab/guests"] },
+      ],
       defaults: {
         workspace: { template: "python", packages: { apt: [], pip: ["numpy"] } },
         resources: { cpus: 2, memoryBytes: 1024 ** 3, pids: 256 },
@@ -69,6 +72,7 @@ describe("platform.yaml", () => {
       5,
     ],
     ["a field that the language does not have", "  group: a\n  quotas: {}\n", "unknown-field", 5],
+    ["a group that is none", "  group: a\n  shared: [{ project: a/b, groups: [a b] }]\n", "invalid-value", 5],
   ])("%s is refused", (_name, lines, code, line) => {
     const { document, diagnostics } = platform(lines);
     expect(document).toBeUndefined();
@@ -77,6 +81,17 @@ describe("platform.yaml", () => {
 });
 
 describe("workspace.yaml", () => {
+  test("shared repositories of one's own, in order; a path that is none is refused", () => {
+    expect(workspace("  shared: [lab/turbine-assets, user2/pumps]\n").document?.shared).toEqual([
+      "lab/turbine-assets",
+      "user2/pumps",
+    ]);
+    expect(workspace("  template: base\n").document?.shared).toEqual([]);
+    expect(workspace("  shared: [../platform]\n").diagnostics).toMatchObject([
+      { code: "invalid-value", line: 4 },
+    ]);
+  });
+
   test("a template replaces the platform's, packages included; packages alone keep it", () => {
     const wide = {
       ...builtInDefaults,

@@ -44,7 +44,7 @@ export function parsePlatform(
   } = (yaml.value as Platform).spec;
   const document: PlatformDocument = {
     group,
-    shared: shared.map(({ project }) => ({ project })),
+    shared: shared.map(({ project, groups = [] }) => ({ project, groups })),
     defaults: {
       workspace: layerWorkspace(written?.workspace, defaults.workspace),
       resources: normaliseResources(written?.resources, defaults.resources),

@@ -35,7 +35,7 @@ export function parseWorkspace(
   const remotes = remotesOf(spec);
   const workspace = layerWorkspace(spec, defaults.workspace);
   return {
-    document: { workspace, ...(remotes.length > 0 ? { remotes } : {}) },
+    document: { workspace, shared: spec.shared ?? [], ...(remotes.length > 0 ? { remotes } : {}) },
     diagnostics,
     locate: yaml.locate,
   };

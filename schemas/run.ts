@@ -36,7 +36,8 @@ export interface RunManifest {
   sourceKey: string;
   revision: string;
   own: PinnedSnapshot;
-  common?: PinnedSnapshot;
+  /** What it saw at /workspace/common, beside the `common` folder of `own`; earlier ones first. */
+  shared?: PinnedSnapshot[];
   workspace: WorkspaceImage;
   /** Content hash of the image's recipe, and the engine's id of the image. */
   image: { hash: string; id: string };

@@ -65,6 +65,8 @@ export interface Resources {
   cpus: number;
   memoryBytes: number;
   pids: number;
+  /** What a twin may write, beyond its repository. Absent: no limit. Changing it restarts nothing. */
+  diskBytes?: number;
 }
 
 /** A value that a twin's scripts read. Its JSON has at most 32 KiB, a NUL nowhere. */
@@ -117,7 +119,7 @@ export interface TwinDocument {
 /** The normalised platform.yaml. */
 export interface PlatformDocument {
   group: string;
-  shared: { project: string }[];
+  shared: { project: string; groups: string[] }[];
   defaults: { workspace: WorkspaceImage; resources: Resources };
   /** Absent: every remote on the open internet. */
   remotes?: RemotePolicy;
@@ -145,4 +147,6 @@ export interface WorkspaceDocument {
   workspace: WorkspaceImage;
   /** Absent: none. */
   remotes?: RemoteSpec[];
+  /** Full paths of shared-asset repositories beyond the platform's, in order of precedence. */
+  shared: string[];
 }

@@ -233,6 +233,7 @@ describe("workspace.yaml and platform.yaml", () => {
     const result = await validateRepository(repository(files, { platform }));
     expect(result.workspace).toEqual({
       workspace: { template: "python", packages: { apt: [], pip: ["numpy"] } },
+      shared: [],
     });
     expect(result.twins.map(({ document }) => document?.spec.workspace)).toEqual([
       { template: "python", packages: { apt: [], pip: ["numpy"] } },

@@ -24,6 +24,7 @@ const noResyncSeconds = "9999"; // the bench sends the deliveries; nothing else 
 export class BenchPlatform {
   readonly settings: ChildSettings;
   readonly projects: PreparedProject[];
+  readonly common: PreparedProject;
   readonly redis: RunningRedis;
   readonly forge: BenchProcess;
   controller: BenchProcess | undefined;
@@ -31,12 +32,13 @@ export class BenchPlatform {
 
   private constructor(
     settings: ChildSettings,
-    projects: PreparedProject[],
+    { projects, common }: { projects: PreparedProject[]; common: PreparedProject },
     redis: RunningRedis,
     forge: BenchProcess,
   ) {
     this.settings = settings;
     this.projects = projects;
+    this.common = common;
     this.redis = redis;
     this.forge = forge;
   }
@@ -45,14 +47,15 @@ export class BenchPlatform {
   static async prepare(
     names: readonly string[],
     commitsOf: (name: string) => [Files, ...Files[]],
+    shared?: [Files, ...Files[]],
   ): Promise<BenchPlatform> {
     const folder = await mkdtemp(join(tmpdir(), "dtaas-bench-"));
     const { settings, redis } = await freshSettings(folder);
     progress(`preparing ${names.length} repositories in ${folder}`);
-    const projects = await prepareForge(settings, names, commitsOf);
+    const prepared = await prepareForge(settings, names, commitsOf, shared);
     const env = forgeEnvironment(settings);
     const forge = await startBenchProcess(folder, "forge", { script: "embedded/forge/main.js", env });
-    const platform = new BenchPlatform(settings, projects, redis, forge);
+    const platform = new BenchPlatform(settings, prepared, redis, forge);
     await until("the forge answers", async () => (await fetch(platform.forgeUrl)).status > 0);
     return platform;
   }

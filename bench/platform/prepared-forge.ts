@@ -28,13 +28,15 @@ export type Files = Record<string, string>;
 
 /**
  * Fills the data folder of an embedded forge that does not run yet: the platform's account, the shared projects, and
- * one project for each name with a commit for each list of files. The first is the head, the others are prepared.
+ * one project for each name with a commit for each list of files. The first is the head, the others are prepared. With
+ * `shared`, these are the commits of the common repository, and each name is a user who may read it.
  */
 export async function prepareForge(
   settings: ChildSettings,
   names: readonly string[],
   commitsOf: (name: string) => [Files, ...Files[]],
-): Promise<PreparedProject[]> {
+  shared?: [Files, ...Files[]],
+): Promise<{ projects: PreparedProject[]; common: PreparedProject }> {
   const dataFolder = join(settings.dataFolder, "forge");
   await mkdir(dataFolder, { recursive: true });
   const forge = await startForge({ dataFolder, logger: createLogger("prepare", "silent") });
@@ -49,20 +51,26 @@ export async function prepareForge(
   const common = await admin.ensureProject(`${group}/common`);
   const made: { id: number; fullPath: string; path: string }[] = [];
   for (const name of names) made.push(await admin.ensureProject(`${group}/${name}`));
+  for (const name of shared ? names : []) {
+    await admin.ensureUser({ username: name, name });
+    await admin.ensureMember(common.fullPath, name, access.reporter);
+  }
   await forge.close();
 
   const gitDirOf = (id: number) => join(dataFolder, "repositories", `${id}.git`);
-  await fill(gitDirOf(common.id), [{ "README.md": "Shared assets\n" }]);
+  const prepare = async (
+    { id, fullPath, path }: { id: number; fullPath: string; path: string },
+    commits: readonly Files[],
+  ) => {
+    const gitDir = gitDirOf(id);
+    const [head = "", ...next] = await fill(gitDir, commits);
+    return { id, path: fullPath, name: path, gitDir, head, next };
+  };
   const limit = pLimit(fillsAtOnce);
-  return await Promise.all(
-    made.map(({ id, fullPath, path }) =>
-      limit(async () => {
-        const gitDir = gitDirOf(id);
-        const [head = "", ...next] = await fill(gitDir, commitsOf(path));
-        return { id, path: fullPath, name: path, gitDir, head, next };
-      }),
-    ),
-  );
+  return {
+    common: await prepare(common, shared ?? [{ "README.md": "Shared assets\n" }]),
+    projects: await Promise.all(made.map((one) => limit(() => prepare(one, commitsOf(one.path))))),
+  };
 }
 
 /** Lets the default branch point to the next prepared commit, without a push: nobody is told. */

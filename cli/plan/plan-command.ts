@@ -15,7 +15,7 @@ import { findRepository } from "../validate/find-repository.ts";
 import { type LocalPlan, planFolder } from "./plan-folder.ts";
 
 interface PlanOptions extends CommonOptions {
-  common?: string;
+  common: string[];
   platform?: string;
 }
 
@@ -31,7 +31,9 @@ export function planCommand(io: CliIo): Command {
     )
     .option(
       "--common <folder>",
-      "the shared-asset repository, to compare what twins use of it (default: ../common, if there)",
+      "a shared-asset repository, to compare what twins use of it; again for each, in order (default: those beside)",
+      (path: string, before: string[]) => [...before, path],
+      [],
     )
     .option(
       "--platform <folder>",
@@ -68,7 +70,8 @@ async function planLocally(context: CommandContext, path: string, options: PlanO
     {
       root,
       user,
-      common: options.common && resolve(io.folder, options.common),
+      common:
+        options.common.length === 0 ? undefined : options.common.map((path) => resolve(io.folder, path)),
       platform: options.platform && resolve(io.folder, options.platform),
     },
     async () => (await context.connect()).api,

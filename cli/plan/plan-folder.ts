@@ -15,7 +15,7 @@ export interface LocalPlan {
   observedAt: string | null;
   observedAgeMs: number | null;
   /** Folders beside the repository that were looked at, too. */
-  neighbours: { common: string | null; platform: string | null };
+  neighbours: { common: string[]; platform: string | null };
   /** Why it could not be compared with what runs. */
   unreachable: string | null;
 }
@@ -33,7 +33,7 @@ export async function planFolder(
       revision: "working tree",
       twins: result.twins,
       own: treeIds(tree),
-      ...(common ? { common: { pinned: { project: "", commit: "" }, tree: treeIds(common) } } : {}),
+      ...(common ? { common: { view: noView, tree: treeIds(common) } } : {}),
     },
     undefined,
   );
@@ -82,6 +82,9 @@ function keptUp(views: readonly TwinView[], now: string): AdmittedBefore[] {
     .filter(({ state, phase }) => state === "running" && phase !== "refused")
     .map(({ name, since }) => ({ name, admittedAt: since ?? now }));
 }
+
+// Which repository gives which asset does not matter for what restarts.
+const noView = { sources: [], assets: [], hidden: [], problems: [] };
 
 interface Seen {
   twins: TwinView[];

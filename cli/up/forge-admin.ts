@@ -80,6 +80,18 @@ export class ForgeAdmin {
     await this.#call("POST", `/${of}/members`, { user_id: userId, access_level: level });
   }
 
+  async removeMember(of: string, userId: number): Promise<void> {
+    const response = await this.#fetch("DELETE", `/${of}/members/${userId}`);
+    if (!response.ok && response.status !== 404) await this.#refused(response, "DELETE", `/${of}/members`);
+  }
+
+  /** One hook of this address, for everything that comes, goes and changes in the whole forge; others stay. */
+  async ensureSystemHook(url: string, token: string): Promise<void> {
+    const [found] = (await this.#list("GET", "/hooks?per_page=100")).filter((hook) => hook["url"] === url);
+    const body = { url, token, push_events: false, repository_update_events: false };
+    await (found ? this.#call("PUT", `/hooks/${idOf(found)}`, body) : this.#call("POST", "/hooks", body));
+  }
+
   /** Names of all who may push to a project of this group. */
   async pushers(group: string): Promise<string[]> {
     const projects = await this.#list("GET", `/groups/${encodeURIComponent(group)}/projects?per_page=100`);
@@ -100,6 +112,10 @@ export class ForgeAdmin {
   async #call(method: string, path: string, body?: object): Promise<unknown> {
     const response = await this.#fetch(method, path, body);
     if (response.ok) return response.json();
+    return await this.#refused(response, method, path);
+  }
+
+  async #refused(response: Response, method: string, path: string): Promise<never> {
     const text = (await response.text()).slice(0, 300);
     throw new ActionNeededError(
       "FORGE_REFUSED",

@@ -29,6 +29,7 @@ import { exampleUsers, type Seeded, seed } from "./seed.ts";
 import { answersOk, startChild } from "./start-child.ts";
 import { stopTwins } from "./stop-twins.ts";
 import { Stops } from "./stops.ts";
+import { ensureSystemHook } from "./system-hook.ts";
 import type { Terminal } from "./terminal.ts";
 import { whereToLook } from "./where-to-look.ts";
 import { withoutRepeats } from "./without-repeats.ts";
@@ -155,11 +156,12 @@ async function startAll(
     onStep,
     ...(onlyUser && { users: [onlyUser] }),
   });
+  const root = new ForgeAdmin(forgeUrl(ports), secrets.forgeRootToken);
+  await ensureSystemHook(root, { apiUrl: httpUrl(ports), webhookSecret: secrets.webhookSecret });
   let secondPusher: Promise<never> | undefined;
   if (onlyUser) {
-    const admin = new ForgeAdmin(forgeUrl(ports), secrets.forgeRootToken);
-    await checkOnlyPusher(admin, onlyUser);
-    secondPusher = watchOnlyPusher(admin, onlyUser, signal);
+    await checkOnlyPusher(root, onlyUser);
+    secondPusher = watchOnlyPusher(root, onlyUser, signal);
     secondPusher.catch(() => undefined); // nobody may be waiting yet
   }
   terminal.done(

@@ -10,7 +10,7 @@ import { validateFolder } from "./validate-folder.ts";
 
 interface ValidateOptions {
   user?: string;
-  common?: string;
+  common: string[];
   platform?: string;
   json?: boolean;
 }
@@ -27,7 +27,9 @@ export function validateCommand(io: CliIo, end: SetExitCode): Command {
     .option("--user <user>", "whose repository it is (default: the name of its folder)")
     .option(
       "--common <folder>",
-      "the shared-asset repository, to check paths below common/ (default: ../common, if there)",
+      "a shared-asset repository, to check paths below common/; again for each, in order (default: those beside)",
+      (path: string, before: string[]) => [...before, path],
+      [],
     )
     .option(
       "--platform <folder>",
@@ -40,7 +42,8 @@ export function validateCommand(io: CliIo, end: SetExitCode): Command {
       const { result, neighbours } = await validateFolder({
         root,
         user: options.user ?? basename(root),
-        common: options.common && resolve(io.folder, options.common),
+        common:
+          options.common.length === 0 ? undefined : options.common.map((path) => resolve(io.folder, path)),
         platform: options.platform && resolve(io.folder, options.platform),
       });
       const diagnostics = result.diagnostics.filter(({ file }) => isMeant(file, part));

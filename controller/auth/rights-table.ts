@@ -33,6 +33,7 @@ export const rightsTable: readonly RightsRow[] = [
   { route: "GET /deliveries/{id}", says: "one delivery of the project", ...members },
   { route: "GET /twins/{user}/{twin}", says: "one twin", ...members },
   { route: "GET /users/{user}/plan", says: "what would be done now", ...members },
+  { route: "GET /users/{user}/assets", says: "what the user sees of shared assets", ...members },
   { route: "GET /twins/{user}/{twin}/runs", says: "history", ...members },
   { route: `GET ${run}`, says: "one run", ...members },
   { route: `GET ${run}/log`, says: "its log", ...members },
@@ -104,6 +105,9 @@ may do is your role in a project there, inherited roles included.
 - The project of a user is \`<group>/<user>\`. A *stranger* is no member of it, or a guest.
 - For \`/library/{repository}\` the role in that project counts, a shared one included.
 - An *administrator* is a maintainer or owner of \`<group>/platform\`.
+- A *shared-asset repository* is seen by the twins of those who may: members of its project with the role Reporter or more, and
+  members of the groups that platform.yaml names with it, guests too. Taken away, it is out of reach of running twins within 60
+  seconds; granted, it is seen from their next start on. Whoever may push to \`<group>/<user>\` runs code that reads what \`<user>\` may read.
 - What you may not see is answered as if it were not there (404). What you see and may not do is 403.
 - A token that was revoked is refused after at most 60 seconds; a role that was taken away ends after at most 30.
 - After 20 refused tokens from one address in a minute, further unknown tokens get 429. Tokens that are good go on.

@@ -247,6 +247,26 @@ export function forgeContract(stage: () => ForgeStage): void {
     expect(await stage().forge.accessLevel(project, stranger.id)).toBe(0);
   });
 
+  test("members of a project and of a group are listed, with those of the groups above", async () => {
+    const { project } = await freshProject({ a: "1" });
+    await stage().createUser("contract-of-project");
+    await stage().createUser("contract-of-group");
+    await stage().addMember(project.path, "contract-of-project", 20);
+    await stage().addMember(stage().group, "contract-of-group", developer);
+    const names = async (of: { project: string } | { group: string }) =>
+      (await stage().forge.members(of))
+        ?.filter(({ username }) => username.startsWith("contract-of-"))
+        .map(({ username, accessLevel }) => `${username} ${accessLevel}`)
+        .sort();
+    expect(await names({ project: project.path })).toEqual([
+      "contract-of-group 30",
+      "contract-of-project 20",
+    ]);
+    expect(await names({ group: stage().group })).toEqual(["contract-of-group 30"]);
+    expect(await stage().forge.members({ project: `${stage().group}/nowhere` })).toBeUndefined();
+    expect(await stage().forge.members({ group: `${stage().group}-nowhere` })).toBeUndefined();
+  });
+
   test("one file is changed by its owner; a change based on an old state is refused, a stranger's too", async () => {
     const { project, head } = await freshProject({ "dt.yaml": "state: stopped\n", other: "1" });
     const owner = await stage().createUser("contract-owner");

@@ -24,6 +24,11 @@ export interface Forge {
   whoIs(token: string): Promise<ForgeUser | undefined>;
   /** The member's access level on the project, inherited ones included; 0 for a stranger. */
   accessLevel(project: ForgeProject, userId: number): Promise<number>;
+  /**
+   * Everybody with access to a project or a group, inherited memberships included, blocked accounts left out; `undefined`
+   * where there is no such thing.
+   */
+  members(of: { project: string } | { group: string }): Promise<ForgeMember[] | undefined>;
   /** Replaces one file in one commit on the default branch, with the caller's own token and rights. */
   commitFile(project: ForgeProject, change: FileChange): Promise<{ commit: string }>;
   /**
@@ -114,6 +119,11 @@ export interface ForgeUser {
   id: number;
   username: string;
   name: string;
+}
+
+export interface ForgeMember {
+  username: string;
+  accessLevel: number;
 }
 
 export interface FileChange {

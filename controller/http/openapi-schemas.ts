@@ -28,6 +28,10 @@ export function record(
   return { type: "object", description, required, properties };
 }
 
+function list(properties: Record<string, object>): object {
+  return { type: "array", items: { type: "object", required: Object.keys(properties), properties } };
+}
+
 export function itemsOf(name: string): object {
   return record("A list.", { items: { type: "array", items: ref(name) } });
 }
@@ -188,6 +192,13 @@ export const schemas: Record<string, object> = {
   DeliveryDetails: record("A delivery with the twins of its project as they are now.", {
     ...deliveryFields,
     twins: { type: "array", items: ref("Twin") },
+  }),
+  SharedAssets: record("What one user sees at /workspace/common.", {
+    user: text,
+    repositories: list({ project: text, commit: text, folder: orNull(text) }),
+    assets: list({ path: text, project: text }),
+    hidden: list({ path: text, project: text, behind: text }),
+    problems: list({ project: text, reason: text }),
   }),
   Plan: record("What would be done now, by the last observation.", {
     user: text,

@@ -145,6 +145,11 @@ const paths: Record<string, Record<string, Operation>> = {
       },
     ),
   },
+  "/users/{user}/assets": {
+    get: operation("/users/{user}/assets", "twins", "What one user sees of shared assets.", {
+      responses: { "200": json("Where each comes from, and what is hidden.", ref("SharedAssets")) },
+    }),
+  },
   "/twins": {
     get: operation("/twins", "twins", "All twins the caller may see.", {
       parameters: [

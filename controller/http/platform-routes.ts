@@ -1,6 +1,7 @@
 import type { Me, PlanView, StatusView } from "#schemas/api";
 import { callerOf } from "../auth/requires.ts";
 import type { Rights } from "../auth/rights.ts";
+import { sharedAssets } from "../reading/shared-assets.ts";
 import type { StoredDocuments } from "../reading/stored-documents.ts";
 import { countTwins } from "../reading/twin-counts.ts";
 import type { ApiRoute } from "./api-route.ts";
@@ -34,6 +35,16 @@ export function platformRoutes(deps: PlatformRouteDeps): ApiRoute[] {
       resource: "user",
       handle: async (request, response) => {
         response.json((await deps.plan(nameIn(request, "user"))) satisfies PlanView);
+      },
+    },
+    {
+      method: "get",
+      path: "/users/{user}/assets",
+      action: "see",
+      resource: "user",
+      handle: async (request, response) => {
+        const user = nameIn(request, "user");
+        response.json(sharedAssets(user, await deps.documents.desired(user)));
       },
     },
     {

@@ -23,6 +23,7 @@ const statusByCode: Readonly<Record<string, number>> = {
   BODY_TOO_SLOW: 408,
   TWIN_REFUSED: 409,
   TWIN_SUSPENDED: 409,
+  ACCESS_REMOVED: 409,
   TWIN_DERIVED: 409,
   SPEC_BROKEN: 409,
   STATE_NOT_EDITABLE: 409,

@@ -35,6 +35,7 @@ beforeEach(async () => {
       secretOf: (id) => (isConfigured ? projectSecret(master, id) : undefined),
       deliveries,
       nudgeProject: (path) => nudged.push(path),
+      lookAtReaders: () => nudged.push("readers"),
     }),
   );
   app.use(errorMiddleware(createLogger("test", "silent")));

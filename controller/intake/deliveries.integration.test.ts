@@ -34,7 +34,14 @@ beforeAll(async () => {
   deliveries = await Deliveries.open(join(folder, "journal"), () => {});
   const app = express();
   const nudgeProject = (path: string) => void nudged.push(path);
-  app.use(webhookRoute({ secretOf: (id) => projectSecret(master, id), deliveries, nudgeProject }));
+  app.use(
+    webhookRoute({
+      secretOf: (id) => projectSecret(master, id),
+      deliveries,
+      nudgeProject,
+      lookAtReaders: () => {},
+    }),
+  );
   app.use(errorMiddleware(logger));
   server = createServer(app).listen(0, "127.0.0.1");
   await once(server, "listening");

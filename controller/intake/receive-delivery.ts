@@ -21,6 +21,8 @@ export interface ReceiveDeps {
   deliveries: Deliveries;
   /** Tells the workers about a project and, where it is known, its new head, soon; a nudge that is lost is made up for at the next start or resync. */
   nudgeProject(path: string, head?: string): void;
+  /** Somebody may have gained or lost access to a shared repository. A call that is lost is made up for by the resync. */
+  lookAtReaders(): void;
 }
 
 /**
@@ -35,7 +37,9 @@ export async function receiveDelivery(
   const { headers, rawBody, projectId } = incoming;
   verifyDelivery(headers, rawBody, deps.secretOf(projectId));
   const event = toEvent(headers, parseBody(rawBody));
-  if (event.kind !== "ignored" && projectId !== wholeHost && event.projectId !== projectId) {
+  const isAboutProject = event.kind !== "ignored" && event.kind !== "members-changed";
+  const fits = isAboutProject ? event.projectId === projectId : event.kind === "ignored";
+  if (projectId !== wholeHost && !fits) {
     throw new ActionNeededError("DELIVERY_REFUSED", "The delivery is refused: it speaks of another project", {
       hint: "Each project has a webhook of its own; remove the one that sent this and restart the platform.",
     });
@@ -44,12 +48,13 @@ export async function receiveDelivery(
   const { id, isNew } = await deps.deliveries.accept({
     key: keyOf(headers),
     projectId,
-    project: event.kind === "ignored" ? null : event.projectPath,
+    project: isAboutProject ? event.projectPath : null,
     event: nameOf(event),
     intent,
   });
   if (!isNew || intent.kind === "none") return { status: 200, deliveryId: id };
-  deps.nudgeProject(intent.project, intent.head);
+  if (intent.kind === "reconcile") deps.nudgeProject(intent.project, intent.head);
+  else deps.lookAtReaders();
   return { status: 202, deliveryId: id };
 }
 

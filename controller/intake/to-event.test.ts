@@ -112,3 +112,20 @@ test("whatever comes is an event and never an exception", () => {
     }),
   );
 });
+
+test("a member who came, left or has another role makes who may read what be asked again", () => {
+  const member = { user_username: "user1", user_id: 3, access_level: "Reporter" };
+  for (const verb of ["add_to", "update_for", "remove_from"]) {
+    const ofProject = {
+      ...member,
+      event_name: `user_${verb}_team`,
+      project_path_with_namespace: "lab/turbines",
+    };
+    expect(toEvent(systemHook, ofProject)).toEqual({ kind: "members-changed", of: "lab/turbines" });
+    const ofGroup = toEvent(systemHook, { ...member, event_name: `user_${verb}_group`, group_path: "lab" });
+    expect(ofGroup).toEqual({ kind: "members-changed", of: "lab" });
+    expect(toIntent(ofGroup).kind).toBe("look-at-readers");
+  }
+  const strange = { event_name: "user_add_to_team", project_path_with_namespace: 7 };
+  expect(toEvent(systemHook, strange).kind).toBe("ignored");
+});

@@ -1,5 +1,5 @@
 import { messageOf } from "#core/errors";
-import { checkProjectEvent, checkPushEvent } from "#schemas/documents/check-documents";
+import { checkMemberEvent, checkProjectEvent, checkPushEvent } from "#schemas/documents/check-documents";
 import type { Headers } from "./verify-delivery.ts";
 
 /** What a delivery says, in our words. Behind this nobody knows a Git host's field names. */
@@ -18,6 +18,8 @@ export type ForgeEvent =
     }
   | { kind: "project-created" | "project-removed"; projectId: number; projectPath: string }
   | { kind: "project-moved"; projectId: number; projectPath: string; from: string | undefined }
+  /** Somebody came to a project or group, left it, or has another role there. `of`: its path, as far as the host says. */
+  | { kind: "members-changed"; of: string }
   | { kind: "ignored"; reason: string };
 
 const branchRef = /^refs\/heads\/(.+)$/s;
@@ -57,6 +59,10 @@ function pushed(body: unknown): ForgeEvent {
 }
 
 function systemEvent(body: unknown): ForgeEvent {
+  if (isMemberEvent(body)) {
+    const { project_path_with_namespace: project, group_path: group } = checkMemberEvent(body);
+    return { kind: "members-changed", of: project ?? group ?? "" };
+  }
   const event = checkProjectEvent(body);
   const project = { projectId: event.project_id, projectPath: event.path_with_namespace };
   switch (event.event_name) {
@@ -70,6 +76,11 @@ function systemEvent(body: unknown): ForgeEvent {
     default:
       return { kind: "ignored", reason: `a system event ${event.event_name} is nothing to us` };
   }
+}
+
+function isMemberEvent(body: unknown): boolean {
+  const name = (body as { event_name?: unknown } | null)?.event_name;
+  return typeof name === "string" && /^user_(add_to|update_for|remove_from)_(team|group)$/.test(name);
 }
 
 function commit(id: string): string | undefined {

@@ -3,7 +3,10 @@ import type { ForgeEvent } from "./to-event.ts";
 /** What we do about an event. */
 export type Intent =
   /** `head`: what the default branch points to now, where the event says it. */
-  { kind: "reconcile"; project: string; head?: string } | { kind: "none"; reason: string };
+  | { kind: "reconcile"; project: string; head?: string }
+  /** Ask the host who may read shared repositories. */
+  | { kind: "look-at-readers"; reason: string }
+  | { kind: "none"; reason: string };
 
 /**
  * Pure. An intent names whom to look at: the worker reads the truth from Git. The head only saves asking the host when the
@@ -23,6 +26,11 @@ export function toIntent(event: ForgeEvent): Intent {
     case "project-removed":
     case "project-moved":
       return { kind: "reconcile", project: event.projectPath };
+    case "members-changed":
+      return {
+        kind: "look-at-readers",
+        reason: `members of ${event.of} changed: who may read what is asked again`,
+      };
     case "ignored":
       return { kind: "none", reason: event.reason };
   }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { desiredTwin } from "#planning/simulated-twin";
-import type { DesiredState } from "#schemas/desired-state";
+import type { DesiredState, View } from "#schemas/desired-state";
 import type { Diagnostic } from "#schemas/diagnostic";
 import type { TwinDocument } from "#schemas/twin-spec";
 import { desireUser, type TwinAtHead, type UserAtHead } from "./desire-user.ts";
@@ -33,6 +33,12 @@ const files = { "digital_twins/tank/dt.yaml": "a", "digital_twins/tank/main.py":
 
 function head(revision: string, own: Record<string, string>, twins: TwinAtHead[]): UserAtHead {
   return { user: "user1", project: { id: 1, path: "dtaas/user1" }, revision, twins, own: tree(own) };
+}
+
+/** What shared repositories give, as tree ids by asset. */
+function common(assets: Record<string, string>, sources: View["sources"]): NonNullable<UserAtHead["common"]> {
+  const list = Object.entries(assets).map(([path, id]) => ({ path, id, from: 0 }));
+  return { view: { sources, assets: list, hidden: [], problems: [] }, tree: tree(assets) };
 }
 
 function state(desire: ReturnType<typeof desireUser>, revision: string): DesiredState {
@@ -144,5 +150,59 @@ describe("the source key", () => {
     expect(sourceKey({ name: "tank", spec: reversed }, tree(files), undefined)).toBe(
       sourceKey({ name: "tank", spec }, tree(files), undefined),
     );
+  });
+});
+
+describe("what a push to a shared repository makes of a twin", () => {
+  const lab = (commit: string) => [{ project: "lab/turbines", commit }];
+  const declaring: TwinAtHead = {
+    ...good,
+    document: document({
+      spec: { ...document().spec, assets: [{ kind: "model", path: "common/models/blade" }] },
+    }),
+  };
+  const at = (shared: UserAtHead["common"], twins: TwinAtHead[], before?: DesiredState) =>
+    desireUser({ ...head(first, files, twins), ...(shared ? { common: shared } : {}) }, before);
+  const one = common({ "models/blade": "b1", "models/hub": "h1" }, lab("1".repeat(40)));
+  const before = state(at(one, [declaring]), first);
+  const keyOf = (desire: ReturnType<typeof desireUser>) => desire.twins[0]?.sourceKey;
+
+  test("a twin that declares the asset has a new source key, and sees the new commit", () => {
+    const two = at(
+      common({ "models/blade": "b2", "models/hub": "h1" }, lab("2".repeat(40))),
+      [declaring],
+      before,
+    );
+    expect(keyOf(two)).not.toBe(keyOf(before));
+    expect(two.twins[0]).toMatchObject({ shared: lab("2".repeat(40)), assetsFrom: ["lab/turbines"] });
+  });
+
+  test("one that does not keeps its key; what it starts from now on sees the new commit", () => {
+    const two = at(
+      common({ "models/blade": "b1", "models/hub": "h2" }, lab("2".repeat(40))),
+      [declaring],
+      before,
+    );
+    expect(keyOf(two)).toBe(keyOf(before));
+    expect(two.twins[0]?.shared).toEqual(lab("2".repeat(40)));
+  });
+
+  test("a broken spec stays with the commits it was good with", () => {
+    const broken = { name: "tank", diagnostics: [problem] };
+    const two = at(common({ "models/blade": "b2" }, lab("2".repeat(40))), [broken], before);
+    expect(two.twins[0]).toMatchObject({ shared: lab("1".repeat(40)), sourceKey: keyOf(before) });
+    expect(two.twins[0]?.withheld).toBeUndefined();
+  });
+
+  test("when the repository may not be read any more, the twin is withheld until it may", () => {
+    const broken = { name: "tank", diagnostics: [problem] };
+    const lost = at(common({}, []), [broken], before);
+    expect(lost.twins[0]).toMatchObject({
+      shared: [],
+      withheld: { reason: expect.stringContaining("lab/turbines") },
+    });
+    const back = at(one, [declaring], state(lost, second));
+    expect(back.twins[0]).toMatchObject({ sourceKey: keyOf(before), shared: lab("1".repeat(40)) });
+    expect(back.twins[0]?.withheld).toBeUndefined();
   });
 });

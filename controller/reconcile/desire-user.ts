@@ -1,6 +1,7 @@
-import type { DesiredState, DesiredTwin, PinnedSnapshot, RefusedTwin } from "#schemas/desired-state";
+import type { DesiredState, DesiredTwin, PinnedSnapshot, RefusedTwin, View } from "#schemas/desired-state";
 import type { Diagnostic } from "#schemas/diagnostic";
 import type { TwinDocument } from "#schemas/twin-spec";
+import { assetProjects } from "./asset-list.ts";
 import { sourceKey, type TreeIds } from "./source-key.ts";
 
 /** One twin folder at the head revision: its document, or what is wrong with it. */
@@ -17,7 +18,8 @@ export interface UserAtHead {
   revision: string;
   twins: readonly TwinAtHead[];
   own: TreeIds;
-  common?: { pinned: PinnedSnapshot; tree: TreeIds };
+  /** What /workspace/common shows. */
+  common?: { view: View; tree: TreeIds };
 }
 
 /**
@@ -28,6 +30,7 @@ export function desireUser(
   head: UserAtHead,
   before: DesiredState | undefined,
 ): Pick<DesiredState, "twins" | "refused"> {
+  const shared = sharedPins(head.common?.view);
   const twins: DesiredTwin[] = [];
   const refused: RefusedTwin[] = [];
   for (const twin of head.twins) {
@@ -35,7 +38,7 @@ export function desireUser(
     const errors = twin.diagnostics.filter((diagnostic) => diagnostic.severity === "error");
     if (!twin.document || errors.length > 0) {
       const broken = { revision: head.revision, diagnostics: [...errors] };
-      if (last) twins.push({ ...last, brokenSince: broken });
+      if (last) twins.push({ ...stillAllowed(last, shared), brokenSince: broken });
       else refused.push({ name: twin.name, ...broken });
       continue;
     }
@@ -52,20 +55,42 @@ function desireTwin(
 ): DesiredTwin {
   const { metadata, derived, state, suspend, schedule, spec } = document;
   const key = sourceKey({ name, spec }, head.own, head.common?.tree);
+  const { view } = head.common ?? {};
+  const assetsFrom = view ? assetProjects(view, spec.assets) : [];
   const described = {
-    ...{ name, metadata, derived, state, suspend, spec, sourceKey: key },
+    ...{ name, metadata, derived, state, suspend, spec, sourceKey: key, shared: sharedPins(view) },
+    ...(assetsFrom.length > 0 ? { assetsFrom } : {}),
     ...(schedule === undefined ? {} : { schedule }),
   };
   if (last?.sourceKey === key) {
-    const { revision, own, common } = last;
-    return { ...described, revision, own, ...(common ? { common } : {}) };
+    const { revision, own } = last;
+    return { ...described, revision, own };
   }
   return {
     ...described,
     revision: head.revision,
     own: { project: head.project.path, commit: head.revision },
-    ...(head.common ? { common: head.common.pinned } : {}),
   };
+}
+
+/** Shared repositories of a view, without the user's own. */
+function sharedPins(view: View | undefined): PinnedSnapshot[] {
+  return (view?.sources ?? []).flatMap(({ project, commit, folder }) =>
+    folder === undefined ? [{ project, commit }] : [],
+  );
+}
+
+/**
+ * A twin as it was last, as far as its user may still read what it sees. One that declares an asset of a repository that
+ * was taken away is withheld.
+ */
+export function stillAllowed(last: DesiredTwin, readable: readonly PinnedSnapshot[]): DesiredTwin {
+  const { withheld: _, ...twin } = last;
+  const isReadable = (project: string) => readable.some((pinned) => pinned.project === project);
+  const lost = (twin.assetsFrom ?? []).filter((project) => !isReadable(project));
+  const shared = (twin.shared ?? []).filter(({ project }) => isReadable(project));
+  const reason = `its user may not read ${lost.join(", ")} any more, which it declares assets of`;
+  return { ...twin, shared, ...(lost.length > 0 ? { withheld: { reason } } : {}) };
 }
 
 /** Do the two documents ask for the same? Times and generation apart. */

@@ -27,7 +27,7 @@ export async function neededSnapshots(sources: {
   const keep: PinnedSnapshot[] = [];
   const spare = new Set<string>();
   for (const document of desired.all()) {
-    const pinned = pins(document.twins);
+    const pinned = pins(document);
     keep.push(...pinned);
     if (await documents.observed(document.user)) continue;
     for (const { project } of [...pinned, { project: document.project.path }]) spare.add(project);
@@ -40,7 +40,7 @@ export async function neededSnapshots(sources: {
       for (const twin of desired.all().find((document) => document.user === user)?.twins ?? []) {
         const rerunOf = (await runs.get(user, twin.name, id))?.rerunOf;
         const former = rerunOf ? (await runs.get(user, twin.name, rerunOf))?.manifest : undefined;
-        if (former) keep.push(former.own, ...(former.common ? [former.common] : []));
+        if (former) keep.push(former.own, ...(former.shared ?? []));
       }
     }
   }

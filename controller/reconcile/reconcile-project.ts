@@ -1,4 +1,5 @@
 import type { Logger } from "#core/logger";
+import type { SerialByKey } from "#core/serial-by-key";
 import type { Mirrors } from "../assets/mirrors.ts";
 import type { Forge, ForgeProject } from "../forge/forge.ts";
 import type { TwinSecrets } from "../secrets/twin-secrets.ts";
@@ -7,6 +8,7 @@ import type { HostNews, News } from "./host-news.ts";
 import { knowPlatform, reconcilePlatform } from "./reconcile-platform.ts";
 import { reconcileShared } from "./reconcile-shared.ts";
 import { reconcileUser, removeUser } from "./reconcile-user.ts";
+import type { SharedReaders } from "./shared-readers.ts";
 import type { Tracked } from "./tracked.ts";
 
 export interface ReconcileDeps {
@@ -14,9 +16,12 @@ export interface ReconcileDeps {
   mirrors: Mirrors;
   snapshots: { ensure(project: ForgeProject, commit: string): Promise<unknown> };
   tracked: Tracked;
+  readers: SharedReaders;
   desired: DesiredDocuments;
   news: HostNews;
   secrets: Pick<TwinSecrets, "read" | "check" | "seal" | "forget">;
+  /** Work for one user, one after another: a shared repository's push and the user's own may come together. */
+  serial: SerialByKey;
   /** Names of the workspace templates that the runner can build. */
   templates: readonly string[];
   logger: Logger;
@@ -69,8 +74,11 @@ async function reconcileByRole(
       return await reconcilePlatform(deps, project, revision);
     case "shared":
       return await reconcileShared(deps, project, revision);
-    case "user":
-      return await reconcileUser(deps, role.user, project, revision);
+    case "user": {
+      const done = await deps.serial.run(role.user, () => reconcileUser(deps, role.user, project, revision));
+      if (deps.tracked.listersOf(path).length > 0) await reconcileShared(deps, project, revision);
+      return done;
+    }
   }
 }
 

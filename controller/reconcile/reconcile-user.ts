@@ -3,15 +3,16 @@ import type { DependencyNode } from "#schemas/check-dependencies";
 import type { DesiredState } from "#schemas/desired-state";
 import { maxDocumentBytes } from "#schemas/limits";
 import { hasErrors } from "#schemas/parse-document";
+import type { RepositoryTree } from "#schemas/repository-tree";
 import { type ValidatedTwin, validateRepository } from "#schemas/validate-repository";
 import { GitReader } from "../assets/git-reader.ts";
 import type { ForgeProject } from "../forge/forge.ts";
 import { admitTwins, admittedBefore } from "./admit-twins.ts";
-import { desireUser, type UserAtHead } from "./desire-user.ts";
+import { desireUser, stillAllowed, type UserAtHead } from "./desire-user.ts";
 import type { DesiredDocuments } from "./desired-documents.ts";
 import { pins } from "./pins.ts";
+import { readView } from "./read-view.ts";
 import type { ReconcileDeps, Reconciled } from "./reconcile-project.ts";
-import { openCommon } from "./reconcile-shared.ts";
 import { repositoryProblems } from "./repository-problems.ts";
 import type { TreeIds } from "./source-key.ts";
 import { treeDiagnostic, treeRefusal } from "./tree-refusal.ts";
@@ -34,13 +35,13 @@ export async function reconcileUser(
   const before = deps.desired.get(user);
   const own = await GitReader.open(deps.mirrors, project.id, revision).catch(treeRefusal);
   if (own instanceof ActionNeededError) return await refuseRevision(deps, { user, project, revision }, own);
-  const common = await openCommon(deps);
+  const common = await readView(deps, { user, project, own }, before);
   const read = await own.preload(documentPaths(own), preloadBytes);
   const validated = await validateRepository({
     user,
     tree: own,
     read: (path) => read(path, maxDocumentBytes + 1),
-    common: common?.reader ?? "none",
+    common: common.tree,
     platform: deps.tracked.platform,
     templates: deps.templates,
     otherTwins: otherTwins(deps.desired, user),
@@ -54,7 +55,7 @@ export async function reconcileUser(
     revision,
     twins: validated.twins,
     own: treeIds(own),
-    ...(common ? { common: { pinned: common.pinned, tree: treeIds(common.reader) } } : {}),
+    common: { view: common.view, tree: treeIds(common.tree) },
   };
   const desire = await pinSnapshots(deps, project, head, before);
   const limits = deps.tracked.platform?.limits?.perUser;
@@ -69,7 +70,7 @@ export async function reconcileUser(
   const sealed = await deps.secrets.seal(user, project.path, twins, sources);
   const { document, isNew } = await deps.desired.put({
     ...{ user, project: head.project, revision, ...(limits ? { limits } : {}) },
-    ...{ ...desire, twins: sealed.twins },
+    ...{ ...desire, twins: sealed.twins, view: common.view },
     ...repositoryProblems(validated.general),
   });
   if (isNew || sealed.isNew) deps.nudgeUser(user);
@@ -89,7 +90,7 @@ async function pinSnapshots(
 ): Promise<Pick<DesiredState, "twins" | "refused">> {
   const desire = desireUser(head, before);
   try {
-    for (const pinned of pins(desire.twins)) {
+    for (const pinned of pins({ ...desire, ...(head.common ? { view: head.common.view } : {}) })) {
       await deps.snapshots.ensure(deps.tracked.project(pinned.project) ?? project, pinned.commit);
     }
     return desire;
@@ -121,13 +122,18 @@ async function refuseRevision(
   refusal: ActionNeededError,
 ): Promise<Reconciled> {
   const before = deps.desired.get(user);
+  const { view } = await readView(deps, { user, project, own: undefined }, before);
   const broken = { revision, diagnostics: [treeDiagnostic(refusal)] };
   const { document, isNew } = await deps.desired.put({
     user,
     project: { id: project.id, path: project.path },
     revision,
     ...(before?.limits ? { limits: before.limits } : {}),
-    twins: (before?.twins ?? []).map((twin) => ({ ...twin, brokenSince: broken })),
+    view,
+    twins: (before?.twins ?? []).map((twin) => ({
+      ...stillAllowed(twin, view.sources),
+      brokenSince: broken,
+    })),
     refused: (before?.refused ?? []).map(({ name }) => ({ name, ...broken })),
     problems: broken.diagnostics,
   });
@@ -142,6 +148,7 @@ export async function removeUser(
   user: string,
   project: ForgeProject,
 ): Promise<Reconciled> {
+  await deps.tracked.noteListed(user, []);
   if (!deps.desired.has(user)) return { outcome: "unchanged", summary: "the repository is empty" };
   const { id, path } = project;
   const { document, isNew } = await deps.desired.put({
@@ -172,7 +179,7 @@ function otherTwins(desired: DesiredDocuments, user: string): DependencyNode[] {
     );
 }
 
-function treeIds(reader: GitReader): TreeIds {
+function treeIds(reader: RepositoryTree): TreeIds {
   return {
     id: (path) => reader.entry(path)?.id,
     list: (folder) =>

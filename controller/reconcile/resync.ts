@@ -66,8 +66,7 @@ export async function resync(
       limit(async () => {
         if (options.signal?.aborted || tracked.role(project.path).kind === "untracked") return;
         try {
-          if (options.hooks || isNew.has(project.path))
-            await forge.ensureHook(project, deps.hookFor(project));
+          if (options.hooks || isNew.has(project.path)) await ensureHook(deps, project);
           const [theirs, ours] = await Promise.all([headOf(project), deps.mirrors.head(project)]);
           if (theirs !== undefined && theirs === deps.refused?.(project.path)) return;
           const sameHead = theirs === ours && !isNew.has(project.path);
@@ -85,4 +84,20 @@ export async function resync(
     ),
   );
   return { projects: projects.length, added: added.length, removed: gone.length, behind, failed };
+}
+
+/** A shared repository outside of the group may be readable and no more: it is then only compared, here. */
+async function ensureHook(
+  { forge, tracked, hookFor, logger }: ResyncDeps,
+  project: ForgeProject,
+): Promise<void> {
+  try {
+    await forge.ensureHook(project, hookFor(project));
+  } catch (error) {
+    if (tracked.role(project.path).kind !== "shared") throw error;
+    logger.info(
+      { project: project.path, err: messageOf(error) },
+      "pushes to it are noticed by the resync only",
+    );
+  }
 }

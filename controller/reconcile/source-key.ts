@@ -33,7 +33,13 @@ export function sourceKey(
     const id = shared ? common?.id(asset.path.slice("common/".length)) : own.id(asset.path);
     return `${asset.path} ${id ?? "missing"}`;
   });
-  return digest("source", stableJson(twin.spec), content.join("\n"), assets.sort().join("\n"));
+  return digest("source", stableJson(withoutDisk(twin.spec)), content.join("\n"), assets.sort().join("\n"));
+}
+
+/** How much a twin may write does not change how it runs: with a larger limit it goes on where it was. */
+function withoutDisk(spec: TwinSpec): TwinSpec {
+  const { diskBytes: _, ...resources } = spec.resources;
+  return { ...spec, resources };
 }
 
 /** JSON with keys in order, so that equal values give equal text. */

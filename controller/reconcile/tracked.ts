@@ -6,6 +6,7 @@ import { type OnSetAside, readOrSetAside } from "#core/read-or-set-aside";
 import type { PlatformSettings } from "#schemas/desired-state";
 import type { PlatformDocument } from "#schemas/twin-spec";
 import type { ForgeProject } from "../forge/forge.ts";
+import type { SharedWish } from "./shared-readers.ts";
 
 export type Role =
   | { kind: "platform" }
@@ -21,6 +22,8 @@ export class Tracked {
   #platform: PlatformDocument | undefined;
   #projects = new Map<string, ForgeProject>();
   #isListed = false;
+  /** By user: shared repositories of the user's own list. */
+  #listed = new Map<string, readonly string[]>();
 
   private constructor(group: string, data: DataFolder) {
     this.group = group;
@@ -35,6 +38,7 @@ export class Tracked {
     tracked.#platform = saved?.platform;
     tracked.#projects = new Map((saved?.projects ?? []).map((project) => [project.path, project]));
     if (tracked.#platform) await tracked.#tellRunner(tracked.#platform);
+    tracked.#listed = new Map(Object.entries(saved?.listed ?? {}));
     return tracked;
   }
 
@@ -51,9 +55,41 @@ export class Tracked {
     return [...this.#projects.values()];
   }
 
-  /** Shared-asset projects, in order of precedence. */
+  /** The platform's shared-asset repositories, in order of precedence. */
+  get sharedWishes(): SharedWish[] {
+    return this.#platform?.shared ?? [{ project: `${this.group}/common`, groups: [] }];
+  }
+
+  /** Shared-asset projects: the platform's, in order of precedence, then those that only users list. */
   get shared(): string[] {
-    return this.#platform?.shared.map(({ project }) => project) ?? [`${this.group}/common`];
+    return this.allWishes.map(({ project }) => project);
+  }
+
+  /** The same with the groups that may read them. */
+  get allWishes(): SharedWish[] {
+    const listed = [...this.#listed.values()].flat().map((project) => ({ project, groups: [] }));
+    const first = new Map<string, SharedWish>();
+    for (const wish of [...this.sharedWishes, ...listed]) {
+      if (!first.has(wish.project)) first.set(wish.project, wish);
+    }
+    return [...first.values()];
+  }
+
+  /** Shared repositories of a user's own list. */
+  listedBy(user: string): readonly string[] {
+    return this.#listed.get(user) ?? [];
+  }
+
+  /** Users who list this project themselves. */
+  listersOf(path: string): string[] {
+    return [...this.#listed].flatMap(([user, projects]) => (projects.includes(path) ? [user] : []));
+  }
+
+  async noteListed(user: string, projects: readonly string[]): Promise<void> {
+    if (JSON.stringify(this.listedBy(user)) === JSON.stringify(projects)) return;
+    if (projects.length === 0) this.#listed.delete(user);
+    else this.#listed.set(user, [...projects]);
+    await this.#save();
   }
 
   project(path: string): ForgeProject | undefined {
@@ -66,10 +102,12 @@ export class Tracked {
 
   role(path: string): Role {
     if (path === `${this.group}/platform`) return { kind: "platform" };
-    if (this.shared.includes(path)) return { kind: "shared" };
+    if (this.sharedWishes.some(({ project }) => project === path)) return { kind: "shared" };
     const parent = path.slice(0, Math.max(0, path.lastIndexOf("/")));
-    if (parent !== this.group || !this.#projects.has(path)) return { kind: "untracked" };
-    return { kind: "user", user: path.slice(parent.length + 1) };
+    if (parent === this.group && this.#projects.has(path)) {
+      return { kind: "user", user: path.slice(parent.length + 1) };
+    }
+    return this.listersOf(path).length > 0 ? { kind: "shared" } : { kind: "untracked" };
   }
 
   users(): { user: string; project: ForgeProject }[] {
@@ -121,6 +159,7 @@ export class Tracked {
     await writeJsonAtomic(this.#path, {
       ...(this.#platform ? { platform: this.#platform } : {}),
       projects: this.projects,
+      listed: Object.fromEntries(this.#listed),
     });
   }
 }
@@ -128,6 +167,7 @@ export class Tracked {
 interface Saved {
   platform?: PlatformDocument;
   projects: ForgeProject[];
+  listed?: Record<string, string[]>;
 }
 
 function checkSaved(value: unknown, path: string): Saved {

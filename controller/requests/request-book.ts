@@ -56,6 +56,8 @@ export class RequestBook {
    * `parameters`: for this run alone, over those of dt.yaml. Errors: `TWIN_NOT_FOUND`, `TWIN_REFUSED`, `TWIN_SUSPENDED`,
    * `OPERATION_UNKNOWN`, `REQUESTS_TOO_MANY`, `LIMIT_REACHED`, `TWIN_KEPT_UP`, `IDEMPOTENCY_KEY_REUSED`, those of
    * `checkGivenParameters`.
+   * Errors: `TWIN_NOT_FOUND`, `TWIN_REFUSED`, `TWIN_SUSPENDED`, `ACCESS_REMOVED`, `OPERATION_UNKNOWN`, `REQUESTS_TOO_MANY`,
+   * `IDEMPOTENCY_KEY_REUSED`.
    */
   async run(
     wish: { user: string; twin: string; operation: string; parameters?: unknown },
@@ -190,9 +192,9 @@ export class RequestBook {
         },
       );
     }
-    const { own, common, operation } = former.manifest;
+    const { own, shared = [], operation } = former.manifest;
     await this.#checkLimits({ user, twin, operation });
-    for (const pinned of common ? [own, common] : [own]) await this.#ensureSnapshot(pinned, id);
+    for (const pinned of [own, ...shared]) await this.#ensureSnapshot(pinned, id);
     return operation;
   }
 
@@ -294,6 +296,11 @@ function runnableTwin(desired: DesiredState | undefined, wish: { user: string; t
         hint: "set `suspend: false` in its dt.yaml and push",
       },
     );
+  }
+  if (twin?.withheld) {
+    throw new ActionNeededError("ACCESS_REMOVED", `${full} cannot run: ${twin.withheld.reason}`, {
+      hint: "ask for access to it on the Git host, or do without its assets in dt.yaml",
+    });
   }
   if (twin) return twin;
   const refused = desired?.refused.find((candidate) => candidate.name === wish.twin);

@@ -373,6 +373,16 @@ export function engineContract(name: string, setUp: () => Promise<EngineUnderTes
       });
     });
 
+    test("tells what a layer takes on disk", async () => {
+      const layer = await engine.layers.ensure("measured", lower);
+      const before = await engine.layers.usage("measured");
+      await ended(await started(under.commands.writes("data/large.txt", "x".repeat(50_000)), { layer }));
+      const written = (await engine.layers.usage("measured")) - before;
+      expect(written).toBeGreaterThanOrEqual(50_000);
+      expect(written).toBeLessThan(200_000);
+      expect(await engine.layers.usage("nowhere")).toBe(0);
+    });
+
     test("shows folders of the machine where they are wanted, in place of what the layer has there", async () => {
       const shared = await mkdtemp(join(under.folder, "shared-"));
       await chmod(shared, 0o755);

@@ -10,6 +10,8 @@ export interface Engine {
   readonly name: "docker" | "process" | "fake";
   /** Whether an old and a new execution of one twin may be up side by side; otherwise the old one makes room first. */
   readonly runsBeside: boolean;
+  /** Whether folders can be shown at any path inside; otherwise only below /workspace and at their own path. */
+  readonly placesFolders: boolean;
   /** Throws `TryLaterError` when the engine does not answer within five seconds. */
   ping(signal?: AbortSignal): Promise<{ version: string }>;
   containers: Containers;
@@ -174,4 +176,6 @@ export interface Layers {
   remove(id: string): Promise<void>;
   /** Ids. */
   list(): Promise<string[]>;
+  /** Bytes that it takes on disk: what was written; where a layer is a copy of its snapshot, all of it. 0 for none. */
+  usage(id: string): Promise<number>;
 }

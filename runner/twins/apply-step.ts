@@ -10,11 +10,16 @@ import {
   rememberTryAgain,
   type TwinMemory,
 } from "#planning/memory";
+import type { DesiredState } from "#schemas/desired-state";
 import { mergeParameters, parameterVariables } from "#schemas/parameters";
 import type { RunManifest } from "#schemas/run";
+import { pinnedMounts, readableProjects } from "../mounts/view-mounts.ts";
 import { finishRun } from "./finish-run.ts";
 import { containerName, layerId } from "./names.ts";
 import type { Runner } from "./runner.ts";
+
+// What may not be read any more is out of reach this soon after it is noticed, however long a twin may take to end.
+const maxRevokedGraceMs = 15_000;
 
 type StartRun = Extract<Step, { kind: "start-run" }>;
 type StopRun = Extract<Step, { kind: "stop-run" }>;
@@ -60,6 +65,7 @@ export async function applyStep(runner: Runner, user: string, twin: string, step
       return "memory";
     case "remove-layer":
       await runner.layers.remove(layerId(user, twin, step.sourceKey));
+      runner.disk.forget(layerId(user, twin, step.sourceKey));
       return "nothing";
     case "forget-twin":
       await runner.memory.forget(user, twin);
@@ -84,7 +90,12 @@ async function startRun(runner: Runner, user: string, twin: string, step: StartR
     );
     return;
   }
-  const manifest = written ?? (await runner.runs.writeManifest(manifestOf(user, twin, runId, step, former)));
+  const desired = await runner.desired.get(user);
+  const fresh = {
+    ...manifestOf(user, twin, runId, step, former),
+    ...(step.request?.rerunOf === undefined ? sharedOf(step, desired) : {}),
+  };
+  const manifest = written ?? (await runner.runs.writeManifest(fresh));
   const { timeoutMs, graceMs } = manifest.command;
   const remember = (change: (memory: TwinMemory) => TwinMemory) =>
     step.request ? runner.memory.change(user, twin, change) : runner.memory.begin(user, twin, change);
@@ -97,6 +108,7 @@ async function startRun(runner: Runner, user: string, twin: string, step: StartR
       graceMs,
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
       ...(step.join ? { forRun: step.join.runId } : {}),
+      reads: (manifest.shared ?? []).map(({ project }) => project),
       started: false,
     }),
   );
@@ -107,6 +119,13 @@ async function startRun(runner: Runner, user: string, twin: string, step: StartR
     const layer = await runner.layers.ensure(layerId(user, twin, manifest.sourceKey), lower);
     const runFolder = await runner.runs.writeInputs({ user, twin, runId }, manifest.parameters);
     const { run, workingDir } = manifest.command;
+    const name = containerName(user, twin, step.operation, runId);
+    const { own, shared = [] } = manifest;
+    const { data, views } = runner;
+    const mounts = await pinnedMounts({ data, views, placesFolders: runner.engine.placesFolders }, desired, {
+      ...{ user, own, shared },
+      container: name,
+    });
     const given = await runner.secrets.give({
       user,
       twin,
@@ -116,7 +135,7 @@ async function startRun(runner: Runner, user: string, twin: string, step: StartR
       joins: step.join?.runId,
     });
     const { id } = await containers.create({
-      name: containerName(user, twin, step.operation, runId),
+      name,
       imageId: manifest.image.id,
       labels: {
         user,
@@ -146,17 +165,7 @@ async function startRun(runner: Runner, user: string, twin: string, step: StartR
       runFolder,
       graceMs,
       environmentFiles: given.environmentFiles,
-      mounts: [
-        ...given.mounts,
-        ...(manifest.common
-          ? [
-              {
-                source: snapshotPath(runner.data, manifest.common.project, manifest.common.commit),
-                target: "/workspace/common",
-              },
-            ]
-          : []),
-      ],
+      mounts: [...given.mounts, ...mounts],
       ...(step.join ? { joinContainerId: step.join.containerId } : {}),
     });
     runner.starting.add(id);
@@ -210,7 +219,8 @@ async function stopRun(runner: Runner, user: string, twin: string, step: StopRun
     await finishRun(runner, run, containerId);
     return "world";
   }
-  const graceMs = (await runner.memory.get(user, twin)).open[runId]?.graceMs ?? 10_000;
+  const wishedMs = (await runner.memory.get(user, twin)).open[runId]?.graceMs ?? 10_000;
+  const graceMs = reason === "access removed" ? Math.min(wishedMs, maxRevokedGraceMs) : wishedMs;
   runner.stopping.add(runId);
   runner.health.unwatch(containerId);
   // Not awaited: the grace period may be long. The engine's event, or the next look, finishes the run.
@@ -236,6 +246,12 @@ async function formerRuns(runner: Runner, user: string, twin: string, step: Star
   const find = async (runId: string | undefined) =>
     runId === undefined ? undefined : await runner.runs.manifest({ user, twin, runId });
   return { repeated: await find(step.request?.rerunOf), joined: await find(step.join?.runId) };
+}
+
+/** What the run will see of shared repositories: those of its source that the user may read now. */
+function sharedOf(step: StartRun, desired: DesiredState | undefined): Pick<RunManifest, "shared"> {
+  const readable = readableProjects(desired);
+  return { shared: (step.source.shared ?? []).filter(({ project }) => readable.has(project)) };
 }
 
 function manifestOf(
@@ -274,7 +290,6 @@ function manifestOf(
     sourceKey: source.sourceKey,
     revision: source.revision,
     own: source.own,
-    ...(source.common ? { common: source.common } : {}),
     workspace: source.spec.workspace,
     image: step.image,
     command,

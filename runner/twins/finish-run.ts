@@ -122,11 +122,13 @@ function judge(
     case "timed out":
       return { outcome: "timed-out", ...because };
     case "unhealthy":
+    case "disk full":
       return { outcome: "failed", ...because };
     case "removed":
     case "not wanted":
     case "replaced":
     case "changed":
+    case "access removed":
       return { outcome: "stopped", reason: ending.explanation ?? ending.reason };
     case undefined:
       break;
@@ -147,7 +149,10 @@ async function emptyLayer(runner: Runner, manifest: RunManifest): Promise<void> 
   const others = (await runner.engine.containers.list(manifest.user)).some(
     (container) => container.labels.twin === manifest.twin && container.labels.source === manifest.sourceKey,
   );
-  if (!others) await runner.layers.remove(layerId(manifest.user, manifest.twin, manifest.sourceKey));
+  if (others) return;
+  const layer = layerId(manifest.user, manifest.twin, manifest.sourceKey);
+  await runner.layers.remove(layer);
+  runner.disk.forget(layer);
 }
 
 async function find(runner: Runner, user: string, containerId: string): Promise<Container | undefined> {

@@ -2,7 +2,9 @@ import type { ContainerFact, ImageFact, TwinFacts } from "#planning/facts";
 import { rememberStarted, type TwinMemory } from "#planning/memory";
 import type { DesiredState, DesiredTwin, RunRequest } from "#schemas/desired-state";
 import type { Container } from "../engine/engine.ts";
+import { readableProjects } from "../mounts/view-mounts.ts";
 import { dependencies } from "./desired-store.ts";
+import { layerId } from "./names.ts";
 import type { Runner } from "./runner.ts";
 
 /** What the engine and the requests folder showed of one user at one moment. */
@@ -43,6 +45,7 @@ export async function factsOfUser(
     ...(await runner.memory.twins(user)),
   ]);
   const health = runner.health.facts();
+  const readable = desired && readableProjects(desired);
   const facts: TwinFacts[] = [];
   for (const name of [...names].sort()) {
     const wanted = desired?.twins.find((candidate) => candidate.name === name);
@@ -66,10 +69,27 @@ export async function factsOfUser(
       health,
       layers: layers.filter((layer) => layer.twin === name).map((layer) => layer.key),
       stopping: runner.stopping,
+      readable,
+      disk: await diskOf(runner, user, twin, memory),
       nowMs: Date.now(),
     });
   }
   return facts;
+}
+
+/** What the layers take that have a limit. */
+async function diskOf(
+  runner: Runner,
+  user: string,
+  desired: DesiredTwin | undefined,
+  memory: TwinMemory,
+): Promise<Map<string, number>> {
+  const disk = new Map<string, number>();
+  for (const source of [desired, memory.lastGood?.source]) {
+    if (source?.spec.resources.diskBytes === undefined) continue;
+    disk.set(source.sourceKey, await runner.disk.of(layerId(user, source.name, source.sourceKey)));
+  }
+  return disk;
 }
 
 /** The same twin on an engine where two executions of it cannot be up side by side. */
@@ -133,6 +153,7 @@ async function recallLost(
           attempt: manifest.attempt,
           graceMs,
           ...(timeoutMs === undefined ? {} : { timeoutMs }),
+          reads: (manifest.shared ?? []).map(({ project }) => project),
           started: container.state !== "created",
           containerId: container.id,
         },

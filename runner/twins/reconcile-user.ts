@@ -4,7 +4,7 @@ import { restartKey } from "#planning/keys";
 import { pruneKeys } from "#planning/memory";
 import { planTwin } from "#planning/plan-twin";
 import type { Status } from "#planning/status";
-import type { PinnedSnapshot, RefusedTwin } from "#schemas/desired-state";
+import type { DesiredState, PinnedSnapshot, RefusedTwin } from "#schemas/desired-state";
 import { applyStep, attach, type Effect } from "./apply-step.ts";
 import { publishUnseen } from "./engine-outage.ts";
 import { factsOfUser, type UserView, viewUser } from "./observe.ts";
@@ -25,6 +25,7 @@ export async function reconcileUser(runner: Runner, user: string): Promise<void>
   let view: UserView | undefined;
   for (let round = 1; ; round += 1) {
     const desired = await runner.desired.get(user);
+    const viewProblem = followView(runner, user, desired);
     view ??= await viewOrSay(runner, user);
     const facts = await factsOfUser(runner, user, desired, view);
     for (const fact of facts) follow(runner, user, fact);
@@ -34,15 +35,29 @@ export async function reconcileUser(runner: Runner, user: string): Promise<void>
       for (const refused of desired?.refused ?? []) {
         if (!statuses.has(refused.name)) statuses.set(refused.name, refusedStatus(refused));
       }
-      await publish(runner, user, desired?.generation ?? 0, statuses, facts);
+      const needs = await neededSnapshots(runner, user, facts);
+      publish(runner, { user, generation: desired?.generation ?? 0, statuses, needs });
       const unsettledAtMs = effect === "nothing" ? Number.POSITIVE_INFINITY : Date.now() + unsettledRetryMs;
-      const nextMs = Math.min(wakeAtMs, unsettledAtMs);
+      const viewAtMs = viewProblem === undefined ? Number.POSITIVE_INFINITY : Date.now() + errorRetryMs;
+      const nextMs = Math.min(wakeAtMs, unsettledAtMs, viewAtMs);
       if (Number.isFinite(nextMs)) runner.wakeAt(user, nextMs);
       if (effect === "nothing" && statuses.size === 0) await runner.engine.networks.remove(user);
       return;
     }
     // What the steps have changed is seen, and published, in the next round.
     if (effect === "world") view = undefined;
+  }
+}
+
+/** The user's view is what the document says; why it could not be made so. The last good one stays then. */
+function followView(runner: Runner, user: string, desired: DesiredState | undefined): string | undefined {
+  if (!desired?.view) return undefined;
+  try {
+    runner.views.show(user, runner.views.ensure(user, desired.view.sources, desired.view.assets));
+    return undefined;
+  } catch (error) {
+    runner.logger.warn({ user, err: messageOf(error) }, "the view stays as it was");
+    return messageOf(error);
   }
 }
 
@@ -57,14 +72,16 @@ async function viewOrSay(runner: Runner, user: string): Promise<UserView> {
   }
 }
 
-async function publish(
+function publish(
   runner: Runner,
-  user: string,
-  generation: number,
-  statuses: ReadonlyMap<string, Status>,
-  facts: readonly TwinFacts[],
-): Promise<void> {
-  const needs = await neededSnapshots(runner, user, facts);
+  seen: {
+    user: string;
+    generation: number;
+    statuses: ReadonlyMap<string, Status>;
+    needs: readonly PinnedSnapshot[];
+  },
+): void {
+  const { user, generation, statuses, needs } = seen;
   const { isNew, nowReady } = runner.published.publish(user, generation, statuses, needs);
   if (isNew) runner.tellController(user);
   for (const dependent of runner.desired.dependents(nowReady)) runner.nudge(dependent);
@@ -130,7 +147,7 @@ async function forgetOldKeys(runner: Runner, user: string, fact: TwinFacts): Pro
   await runner.memory.change(user, fact.name, (memory) => pruneKeys(memory, wanted));
 }
 
-/** Snapshots that last good sources and runs which have not ended use, whatever the document says by now. */
+/** Snapshots that last good sources, runs which have not ended and views use, whatever the document says by now. */
 async function neededSnapshots(
   runner: Runner,
   user: string,
@@ -145,9 +162,10 @@ async function neededSnapshots(
     );
     const others = manifests.filter((manifest) => manifest && !current.includes(manifest.sourceKey));
     for (const source of [desired, lastGood?.source, ...others]) {
-      if (source) needed.push(source.own, ...(source.common ? [source.common] : []));
+      if (source) needed.push(source.own, ...(source.shared ?? []));
     }
   }
+  needed.push(...(await runner.views.needs(user)));
   return [...new Map(needed.map((pinned) => [`${pinned.project} ${pinned.commit}`, pinned])).values()];
 }
 

@@ -2,10 +2,12 @@ import type { DataFolder } from "#core/data-folder";
 import type { Logger } from "#core/logger";
 import type { Engine } from "../engine/engine.ts";
 import type { RunnerMetrics } from "../metrics.ts";
+import type { Views } from "../mounts/views.ts";
 import type { LogCollector } from "../runs/collect-log.ts";
 import type { RunStore } from "../runs/run-store.ts";
 import type { RunSecrets } from "../secrets/run-secrets.ts";
 import type { DesiredStore } from "./desired-store.ts";
+import type { DiskUsage } from "./disk-usage.ts";
 import type { EngineOutage } from "./engine-outage.ts";
 import type { HealthMonitor } from "./health-monitor.ts";
 import type { ImageShelf } from "./image-shelf.ts";
@@ -27,6 +29,8 @@ export interface Runner {
   health: HealthMonitor;
   images: ImageShelf;
   layers: KnownLayers;
+  views: Views;
+  disk: DiskUsage;
   published: PublishedStates;
   outage: EngineOutage;
   /** Runs whose container is being stopped right now. */

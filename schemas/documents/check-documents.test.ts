@@ -75,7 +75,9 @@ spec:
         name: "incubator",
         ...parsed.document,
         ...pinned,
-        common: { project: "dtaas/common", commit },
+        shared: [{ project: "dtaas/common", commit }],
+        assetsFrom: ["dtaas/common"],
+        withheld: { reason: "no" },
         brokenSince: {
           revision: commit,
           diagnostics: [
@@ -93,6 +95,15 @@ spec:
       },
     ],
     refused: [{ name: "tank", revision: commit, diagnostics: [] }],
+    view: {
+      sources: [
+        { ...own, folder: "common" },
+        { project: "dtaas/common", commit },
+      ],
+      assets: [{ path: "models/tank", id: commit, from: 1 }],
+      hidden: [{ path: "models/tank", from: 1, behind: 0 }],
+      problems: [{ project: "lab/turbines", reason: "may not be read" }],
+    },
   };
 }
 

@@ -1,6 +1,7 @@
 import { ActionNeededError } from "#core/errors";
 import { compileSchema } from "../compile-schema.ts";
 import type { DesiredState, PlatformSettings, RunRequest } from "../desired-state.ts";
+import type { GitlabMemberEvent } from "../generated/gitlab-member-event.ts";
 import type { GitlabProjectEvent } from "../generated/gitlab-project-event.ts";
 import type { GitlabPushEvent } from "../generated/gitlab-push-event.ts";
 import type { LibraryChangesDocument } from "../generated/library-changes.ts";
@@ -74,6 +75,11 @@ export function checkPushEvent(value: unknown): GitlabPushEvent {
 /** A GitLab system hook about a project (created, destroyed, renamed, transferred, updated). */
 export function checkProjectEvent(value: unknown): GitlabProjectEvent {
   return check<GitlabProjectEvent>("gitlab-project-event", value);
+}
+
+/** A GitLab system hook about a member of a project or group (added, changed, removed). */
+export function checkMemberEvent(value: unknown): GitlabMemberEvent {
+  return check<GitlabMemberEvent>("gitlab-member-event", value);
 }
 
 function check<T>(name: string, value: unknown, file?: string): T {

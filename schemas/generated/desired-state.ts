@@ -11,6 +11,7 @@ export type Parameter =
   | {
       [k: string]: Parameter;
     };
+export type ProjectPath = string;
 
 /**
  * What one user's repository asks for; written by the controller, read by the runner.
@@ -50,7 +51,17 @@ export interface DesiredStateDocument {
     revision: string;
     secretsVersion?: string;
     own: Snapshot;
-    common?: Snapshot;
+    /**
+     * @maxItems 1000
+     */
+    shared?: Snapshot[];
+    /**
+     * @maxItems 1000
+     */
+    assetsFrom?: ProjectPath[];
+    withheld?: {
+      reason: string;
+    };
     admittedAt?: string;
     overLimit?: string;
     brokenSince?: {
@@ -76,6 +87,39 @@ export interface DesiredStateDocument {
      */
     diagnostics: Diagnostic[];
   }[];
+  view?: {
+    /**
+     * @maxItems 1001
+     */
+    sources: {
+      project: ProjectPath;
+      commit: string;
+      folder?: "common";
+    }[];
+    /**
+     * @maxItems 200000
+     */
+    assets: {
+      path: string;
+      id: string;
+      from: number;
+    }[];
+    /**
+     * @maxItems 200000
+     */
+    hidden: {
+      path: string;
+      from: number;
+      behind: number;
+    }[];
+    /**
+     * @maxItems 1000
+     */
+    problems: {
+      project: ProjectPath;
+      reason: string;
+    }[];
+  };
 }
 export interface Metadata {
   name: string;
@@ -178,6 +222,7 @@ export interface Resources {
   cpus: number;
   memoryBytes: number;
   pids: number;
+  diskBytes?: number;
 }
 export interface Snapshot {
   project: string;

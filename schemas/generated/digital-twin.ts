@@ -321,4 +321,8 @@ export interface Resources {
    * Processes and threads at the same time. Built-in default: 256.
    */
   pids?: number;
+  /**
+   * What a twin may write beside its repository, its `create` and former runs included. Measured every 10 seconds: who has more is ended, and runs nothing but `clean` until it has less. A whole number and a unit as for memory; from 1Mi to 16Ti. Default: no limit.
+   */
+  disk?: string;
 }

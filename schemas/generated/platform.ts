@@ -26,9 +26,9 @@ export interface Platform {
      */
     group: string;
     /**
-     * Shared-asset repositories, seen by every twin at /workspace/common. At most one for now. Default: none.
+     * Shared-asset repositories, earlier ones first: at /workspace/common their assets stand side by side, and of an asset that several have the earliest is seen. Each is readable by the members of its project. Default: none.
      *
-     * @maxItems 1
+     * @maxItems 100
      *
      * Items: One shared-asset repository.
      */
@@ -37,6 +37,14 @@ export interface Platform {
        * Full path of the project.
        */
       project: string;
+      /**
+       * Groups on the Git host whose members may read the repository, too. Default: none.
+       *
+       * @maxItems 50
+       *
+       * Items: Full path of a group.
+       */
+      groups?: string[];
     }[];
     /**
      * What twins get when neither they nor their user's workspace.yaml say otherwise.
@@ -156,4 +164,8 @@ export interface Resources {
    * Processes and threads at the same time. Built-in default: 256.
    */
   pids?: number;
+  /**
+   * What a twin may write beside its repository, its `create` and former runs included. Measured every 10 seconds: who has more is ended, and runs nothing but `clean` until it has less. A whole number and a unit as for memory; from 1Mi to 16Ti. Default: no limit.
+   */
+  disk?: string;
 }

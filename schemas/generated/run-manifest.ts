@@ -28,7 +28,10 @@ export interface RunManifestDocument {
   sourceKey: string;
   revision: string;
   own: Snapshot;
-  common?: Snapshot;
+  /**
+   * @maxItems 1000
+   */
+  shared?: Snapshot[];
   workspace: Workspace;
   image: {
     hash: string;
@@ -89,4 +92,5 @@ export interface Resources {
   cpus: number;
   memoryBytes: number;
   pids: number;
+  diskBytes?: number;
 }

@@ -18,7 +18,7 @@ export interface Workspace {
    */
   kind: "Workspace";
   /**
-   * The image that this user's twins run in, unless a twin says otherwise.
+   * What this user's twins run in and see, unless a twin says otherwise.
    */
   spec: {
     template?: Template;
@@ -56,6 +56,14 @@ export interface Workspace {
        */
       credentials?: string;
     }[];
+    /**
+     * Shared-asset repositories beyond the platform's, in order of precedence, behind the platform's. Each must be one that this user is a member of, with the right to see code. Default: none.
+     *
+     * @maxItems 50
+     *
+     * Items: Full path of the project.
+     */
+    shared?: string[];
   };
 }
 /**

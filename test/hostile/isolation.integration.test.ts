@@ -1,11 +1,16 @@
-import { chmod, mkdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { chmod, mkdir, symlink, writeFile } from "node:fs/promises";
+import { type AddressInfo, createServer } from "node:net";
+import { dirname, join } from "node:path";
 import Docker from "dockerode";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { dataFolder, snapshotPath } from "#core/data-folder";
 import { containerConfig } from "#runner/engine/docker/container-config";
-import type { ContainerSpec, Engine } from "#runner/engine/engine";
+import type { ContainerSpec, Engine, ReadOnlyMount } from "#runner/engine/engine";
+import { pinnedMounts } from "#runner/mounts/view-mounts";
+import { Views } from "#runner/mounts/views";
 import { dockerForTests } from "#test/docker-for-tests";
 import { heldUnless, restrictions, type Variant } from "./restrictions.ts";
+import { commit, hers, reads, shared, walls } from "./walls.ts";
 
 const available = await dockerForTests();
 
@@ -32,10 +37,17 @@ else {
     });
     afterAll(() => installation.tearDown());
 
-    async function answerTo(ask: string, variant: Variant, inNetwork = network): Promise<string> {
+    async function answerTo(
+      ask: string,
+      variant: Variant,
+      inNetwork = network,
+      mounts: readonly ReadOnlyMount[] = [{ source: common, target: "/workspace/common" }],
+    ): Promise<string> {
       count += 1;
       const folder = join(installation.folder, `layer-${count}`);
-      await mkdir(folder, { mode: 0o777 });
+      await mkdir(folder);
+      await chmod(folder, 0o777);
+      await symlink(hers, join(folder, "linked")); // as if the checkout had let it pass
       const spec: ContainerSpec = {
         name: `isolation-${count}`,
         imageId,
@@ -55,14 +67,25 @@ else {
         resources: { cpus: 0.5, memoryBytes: 128 * 1024 * 1024, pids: 64 },
         network: inNetwork,
         layer: { id: `layer-${count}` },
-        mounts: [{ source: common, target: "/workspace/common" }],
+        mounts,
         graceMs: 1_000,
       };
       const options = containerConfig(spec, { installation: installation.id, layerMount: { folder } });
       const { Mounts = [], ...host } = options.HostConfig ?? {};
       options.HostConfig = {
         ...host,
-        Mounts: variant.mountsWritable ? Mounts.map((mount) => ({ ...mount, ReadOnly: false })) : Mounts,
+        Mounts: [
+          ...(variant.mountsWritable
+            ? Mounts.map((mount) => ({ ...mount, ReadOnly: false }))
+            : Mounts
+          ).filter(
+            ({ Target }) =>
+              !Object.values(variant.shown ?? {}).some((shown) => `${Target}/`.startsWith(`${shown}/`)),
+          ),
+          ...Object.entries(variant.shown ?? {}).map(([source, Target]) => ({
+            ...{ Type: "bind" as const, Source: join(installation.folder, source), Target, ReadOnly: true },
+          })),
+        ],
         ...variant.host,
       };
       if (variant.user !== undefined) options.User = variant.user;
@@ -85,6 +108,68 @@ else {
     test.each(restrictions)("$about", async ({ ask, without }) => {
       expect(await answerTo(ask, {})).toBe("held");
       expect(await answerTo(ask, without)).not.toBe("held");
+    });
+
+    describe("what a user's twins see of repositories", () => {
+      let mounts: ReadOnlyMount[];
+
+      beforeAll(async () => {
+        const data = dataFolder(installation.folder);
+        const file = async (project: string, at: string, path: string) => {
+          const place = join(snapshotPath(data, project, at), path);
+          await mkdir(dirname(place), { recursive: true });
+          await writeFile(place, "given");
+          await chmod(place, 0o666); // as in a snapshot
+        };
+        await file("dtaas/common", commit, "models/tank/tank.py");
+        await file("dtaas/common", "d".repeat(40), "models/old/old.py");
+        await file("lab/closed", commit, "models/secret/model.py");
+        await file("dtaas/user1", commit, "data/own.csv");
+        await file("dtaas/user2", commit, "data/private.csv");
+        const views = new Views(data, { hostPaths: false });
+        const source = { project: "dtaas/common", commit };
+        views.show("user2", views.ensure("user2", [source]));
+        const view = { sources: [source], assets: [], hidden: [], problems: [] };
+        mounts = await pinnedMounts(
+          { data, views, placesFolders: true },
+          { view },
+          {
+            user: "user1",
+            own: { project: "dtaas/user1", commit },
+            shared: [source],
+            container: "isolation",
+          },
+        );
+      });
+
+      test("what may be read is there", async () => {
+        for (const path of [
+          shared,
+          "/workspace/common/models/tank/tank.py",
+          "/views/current/models/tank/tank.py",
+        ]) {
+          expect(await answerTo(reads(path), {}, network, mounts)).toBe("broken");
+        }
+      });
+
+      test.each(walls(installation.folder))("$about", async ({ ask, without }) => {
+        expect(await answerTo(ask, {}, network, mounts)).toBe("held");
+        expect(await answerTo(ask, without, network, mounts)).not.toBe("held");
+      });
+    });
+
+    test("what listens on the machine alone, as the queue does", async () => {
+      const server = createServer((socket) => socket.end("hello\n"));
+      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+      const { port } = server.address() as AddressInfo;
+      const gateway = `$(ip route 2>/dev/null | sed -n 's/default via \\([^ ]*\\).*/\\1/p')`;
+      const reach = `perl -e 'use IO::Socket::INET; for (@ARGV) { exit 0 if IO::Socket::INET->new(PeerAddr => $_, PeerPort => ${port}, Timeout => 2) } exit 1' 127.0.0.1 ${gateway} $(hostname -I | sed 's/[0-9]* *$/1/')`;
+      try {
+        expect(await answerTo(heldUnless(reach), {})).toBe("held");
+        expect(await answerTo(heldUnless(reach), { host: { NetworkMode: "host" } })).toBe("broken");
+      } finally {
+        server.close();
+      }
     });
 
     test("the networks of users", async () => {

@@ -17,6 +17,8 @@ export interface Variant {
   host?: Docker.HostConfig;
   user?: string;
   mountsWritable?: true;
+  /** Folders below the data folder that are shown, too, by where. */
+  shown?: Record<string, string>;
 }
 
 export const heldUnless = (command: string) =>

@@ -15,6 +15,7 @@ import {
 } from "#cli/up/child-environments";
 import { access, ForgeAdmin } from "#cli/up/forge-admin";
 import { runnerKey } from "#cli/up/runner-key";
+import { ensureSystemHook } from "#cli/up/system-hook";
 import { packageRoot } from "#core/package-root";
 import type { RunningRedis } from "#embedded/redis/start-redis";
 import { freshSettings } from "../fixtures/fresh-settings.ts";
@@ -207,6 +208,32 @@ export class Platform {
     }[];
   }
 
+  /** A further project of the group `dtaas`, as its owner; `members` are given as Reporters. Its id. */
+  async createProject(name: string, members: readonly string[] = []): Promise<number> {
+    const admin = new ForgeAdmin(this.forgeUrl, this.settings.secrets.forgeRootToken);
+    const { id } = await admin.ensureProject(await admin.ensureGroup("dtaas"), `dtaas/${name}`, name);
+    for (const user of members) await this.setMember(id, user, true);
+    return id;
+  }
+
+  /** Adds a user to a project as a Reporter, or takes the membership away. */
+  async setMember(projectId: number, user: string, isMember: boolean): Promise<void> {
+    const admin = new ForgeAdmin(this.forgeUrl, this.settings.secrets.forgeRootToken);
+    const userId = (await admin.whoIs(this.token(user))) ?? 0;
+    if (isMember) await admin.ensureMember(`projects/${projectId}`, userId, access.reporter);
+    else await admin.removeMember(`projects/${projectId}`, userId);
+  }
+
+  /** A clone of one of the group's projects, as the administrator. */
+  async cloneAsRoot(project: string): Promise<Clone> {
+    const folder = await mkdtemp(join(tmpdir(), `dtaas-clone-${project}-`));
+    const url = new URL(`${this.forgeUrl}/dtaas/${project}.git`);
+    url.username = "root";
+    url.password = this.token("root");
+    await run("git", ["clone", "-q", url.href, folder]);
+    return new Clone(folder, "root");
+  }
+
   /** What `docker ps` shows of this installation, ended ones included. */
   async containers(): Promise<{ id: string; name: string; state: string }[]> {
     const filter = `label=dtaas.installation=${this.settings.secrets.installation}`;
@@ -290,16 +317,19 @@ export class Platform {
       this.#tokens.set(name, token);
       return id;
     };
+    await ensureSystemHook(admin, { apiUrl: this.apiUrl, webhookSecret: secrets.webhookSecret });
     const groupId = await admin.ensureGroup("dtaas");
     await admin.ensureMember(`groups/${groupId}`, await account("dtaas-bot"), access.maintainer);
-    for (const shared of ["platform", "common"]) {
-      await admin.ensureProject(groupId, `dtaas/${shared}`, shared);
-      await this.#pushExample(shared);
+    const shared = new Map<string, number>();
+    for (const name of ["platform", "common"]) {
+      shared.set(name, (await admin.ensureProject(groupId, `dtaas/${name}`, name)).id);
+      await this.#pushExample(name);
     }
     for (const user of this.users) {
       const id = await account(user);
       const project = await admin.ensureProject(groupId, `dtaas/${user}`, user);
       await admin.ensureMember(`projects/${project.id}`, id, access.maintainer);
+      await admin.ensureMember(`projects/${shared.get("common")}`, id, access.reporter);
     }
   }
 

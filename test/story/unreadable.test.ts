@@ -88,7 +88,7 @@ describe("what cannot be read", () => {
       await isLiveAt("alice", await alice.push("feat: say something else"));
       const { runId } = (await platform.twin("alice", "good")) ?? {};
       const manifest = await readJson(join(runFolder(data, "alice", "good", runId ?? ""), "manifest.json"));
-      expect((manifest as RunManifest).common).toEqual({ project: "dtaas/common", commit: goodCommit });
+      expect((manifest as RunManifest).shared).toEqual([{ project: "dtaas/common", commit: goodCommit }]);
     });
 
     test("serves somebody who never had a commit of it with the last good one, too", async () => {

@@ -2,6 +2,7 @@ import { createRequesterFn } from "@gitbeaker/requester-utils";
 import {
   Branches,
   Commits,
+  GroupMembers,
   Groups,
   GroupVariables,
   ProjectHooks,
@@ -26,6 +27,7 @@ export interface GitLabClient {
   members: ProjectMembers;
   projectVariables: ProjectVariables;
   groupVariables: GroupVariables;
+  groupMembers: GroupMembers;
   users: Users;
 }
 
@@ -50,6 +52,7 @@ export function gitLabClient(host: string, token: string, connection: Connection
     members: new ProjectMembers(options),
     projectVariables: new ProjectVariables(options),
     groupVariables: new GroupVariables(options),
+    groupMembers: new GroupMembers(options),
     users: new Users(options),
   };
 }

@@ -3,6 +3,7 @@ import type {
   FileChange,
   FilesChange,
   Forge,
+  ForgeMember,
   ForgeProject,
   ForgeUser,
   ForgeVariables,
@@ -18,7 +19,7 @@ import { Heads } from "./heads.ts";
 import { ensureHook } from "./hooks.ts";
 import { findHead, findProject, listProjects } from "./projects.ts";
 import { listStatuses, setStatus } from "./statuses.ts";
-import { currentUser, findAccessLevel, looksLikeToken } from "./users.ts";
+import { currentUser, findAccessLevel, listMembers, looksLikeToken } from "./users.ts";
 import { listVariables, removeVariable, setVariable } from "./variables.ts";
 
 const maxClients = 200; // callers whose clients are kept; the one not used longest goes first
@@ -89,6 +90,10 @@ export class GitLabForge implements Forge {
 
   accessLevel(project: ForgeProject, userId: number): Promise<number> {
     return findAccessLevel(this.#own, project, userId);
+  }
+
+  members(of: { project: string } | { group: string }): Promise<ForgeMember[] | undefined> {
+    return listMembers(this.#own, of);
   }
 
   async commitFile(project: ForgeProject, change: FileChange): Promise<{ commit: string }> {

@@ -1,5 +1,5 @@
 import { ActionNeededError } from "#core/errors";
-import type { ForgeProject, ForgeUser } from "../forge.ts";
+import type { ForgeMember, ForgeProject, ForgeUser } from "../forge.ts";
 import type { GitLabClient } from "./client.ts";
 import { undefinedWhenMissing } from "./errors.ts";
 
@@ -28,8 +28,32 @@ export async function findAccessLevel(
 ): Promise<number> {
   const member = (await undefinedWhenMissing(
     client.members.show(project.id, userId, { includeInherited: true }),
-  )) as { access_level: number; state?: string; membership_state?: string } | undefined;
-  if (member === undefined) return 0;
-  if ((member.state ?? "active") !== "active") return 0;
-  return (member.membership_state ?? "active") === "active" ? member.access_level : 0;
+  )) as MemberReply | undefined;
+  return member !== undefined && isActive(member) ? member.access_level : 0;
+}
+
+/** Everybody who is a member now, through groups too. */
+export async function listMembers(
+  client: GitLabClient,
+  of: { project: string } | { group: string },
+): Promise<ForgeMember[] | undefined> {
+  const options = { includeInherited: true, perPage: 100 };
+  const asked =
+    "project" in of ? client.members.all(of.project, options) : client.groupMembers.all(of.group, options);
+  const members = (await undefinedWhenMissing(asked)) as MemberReply[] | undefined;
+  return members
+    ?.filter(isActive)
+    .map(({ username, access_level: accessLevel }) => ({ username, accessLevel }));
+}
+
+interface MemberReply {
+  username: string;
+  access_level: number;
+  state?: string;
+  membership_state?: string;
+}
+
+/** Neither a blocked account nor a membership that was not accepted yet. */
+function isActive(member: MemberReply): boolean {
+  return (member.state ?? "active") === "active" && (member.membership_state ?? "active") === "active";
 }

@@ -72,6 +72,7 @@ export function createDockerEngine(options: DockerEngineOptions): Engine {
   return {
     name: "docker",
     runsBeside: true,
+    placesFolders: true,
     async ping(signal) {
       const deadline = AbortSignal.timeout(pingDeadlineMs);
       const abortSignal = signal ? AbortSignal.any([signal, deadline]) : deadline;
@@ -96,7 +97,7 @@ export function createDockerEngine(options: DockerEngineOptions): Engine {
     },
     images,
     networks: { ensure: networks.ensure, remove: networks.remove, list: networks.list },
-    layers: { ensure: layers.ensure, remove: layers.remove, list: layers.list },
+    layers: { ensure: layers.ensure, remove: layers.remove, list: layers.list, usage: layers.usage },
     close() {
       closed.abort();
       return Promise.resolve();

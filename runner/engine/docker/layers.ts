@@ -1,6 +1,7 @@
 import { chmod, chown, cp, lchown, mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type Docker from "dockerode";
+import { diskUsage } from "#core/disk-usage";
 import { ActionNeededError, isSystemError, TryLaterError } from "#core/errors";
 import { SerialByKey } from "#core/serial-by-key";
 import type { LayerRef, Layers } from "../engine.ts";
@@ -114,6 +115,10 @@ export function dockerLayers(
       const ids = new Set((Volumes ?? []).flatMap((volume) => volume.Labels?.[layerLabel] ?? []));
       for (const name of await readdir(folder).catch(() => [])) if (!name.startsWith(".")) ids.add(name);
       return [...ids].sort();
+    },
+
+    async usage(id) {
+      return await diskUsage((await isThere(at(id, "copy"))) ? at(id, "copy") : at(id, "upper"));
     },
 
     async mountOf(layer) {

@@ -17,6 +17,7 @@ export function createFakeEngine(world: FakeWorld): Engine {
   return {
     name: "fake",
     runsBeside: true,
+    placesFolders: true,
     async ping() {
       await enter("ping");
       return { version: "fake" };
@@ -197,6 +198,11 @@ function layers(world: FakeWorld, enter: Enter): Layers {
     async list() {
       await enter("layers.list");
       return [...world.layers.keys()].sort();
+    },
+    async usage(id) {
+      await enter("layers.usage", id);
+      const contents = [...(world.layers.get(id)?.files.values() ?? [])];
+      return contents.reduce((sum, content) => sum + Buffer.byteLength(content), 0);
     },
   };
 }

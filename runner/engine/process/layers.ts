@@ -2,6 +2,7 @@ import { constants } from "node:fs";
 import { cp, lstat, mkdir, readdir, rename, rm } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { readJson, writeJsonAtomic } from "#core/atomic-file";
+import { diskUsage } from "#core/disk-usage";
 import { ActionNeededError, isSystemError, TryLaterError } from "#core/errors";
 import { SerialByKey } from "#core/serial-by-key";
 import type { Layers, ReadOnlyMount } from "../engine.ts";
@@ -48,6 +49,8 @@ export function processLayers(folder: string, inUse: (id: string) => Promise<boo
       const names = await readdir(folder).catch(() => []);
       return names.filter((name) => !name.startsWith(".")).sort();
     },
+
+    usage: (id) => diskUsage(at(id, "copy")),
 
     async folderOf(id) {
       if (await isThere(at(id, "copy"))) return at(id, "copy");

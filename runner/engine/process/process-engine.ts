@@ -54,6 +54,7 @@ export function createProcessEngine(options: ProcessEngineOptions): Engine {
   return {
     name: "process",
     runsBeside: false,
+    placesFolders: false,
     async ping() {
       const found = await probe();
       return { version: "version" in found ? found.version : "processes, not isolated" };
@@ -70,7 +71,7 @@ export function createProcessEngine(options: ProcessEngineOptions): Engine {
       const running = new Set(all.filter(({ state }) => state === "running").map(({ id }) => id));
       return (await runs()).some((spec) => spec.network === network && running.has(spec.name));
     }),
-    layers: { ensure: layers.ensure, remove: layers.remove, list: layers.list },
+    layers: { ensure: layers.ensure, remove: layers.remove, list: layers.list, usage: layers.usage },
     close() {
       closed.abort();
       return Promise.resolve();

@@ -1,0 +1,17 @@
+import type { Runner } from "../twins/runner.ts";
+
+/** Removes generations that nobody can hold, and the views of users who are gone for good. */
+export async function collectViews(runner: Runner): Promise<void> {
+  const { views, engine, desired, logger } = runner;
+  const containers = await engine.containers.list();
+  const names = new Set(containers.map(({ name }) => name));
+  const wanted = new Set(await desired.users());
+  for (const user of views.users()) {
+    if (!wanted.has(user) && !containers.some(({ labels }) => labels.user === user)) {
+      await views.forget(user);
+      continue;
+    }
+    const gone = await views.collect(user, names);
+    if (gone > 0) logger.debug({ user, generations: gone }, "old generations of a view removed");
+  }
+}
