@@ -7,6 +7,7 @@ import { recordOf } from "./plain-data.ts";
 import { remotePolicyOf } from "./remotes.ts";
 import type { PlatformDocument } from "./twin-spec.ts";
 import { findUnknownTemplate } from "./unknown-template.ts";
+import { workspaceResources } from "./workspace-resources.ts";
 import type { Locate } from "./yaml-document.ts";
 
 export interface ParsedPlatform {
@@ -32,7 +33,7 @@ export function parsePlatform(
     },
   });
   if (hasErrors(diagnostics)) return { diagnostics, locate: yaml.locate };
-  const { group, shared = [], defaults: written, policies } = (yaml.value as Platform).spec;
+  const { group, shared = [], defaults: written, limits, policies } = (yaml.value as Platform).spec;
   const document: PlatformDocument = {
     group,
     shared: shared.map(({ project, groups = [] }) => ({ project, groups })),
@@ -41,6 +42,11 @@ export function parsePlatform(
       resources: normaliseResources(written?.resources, defaults.resources),
     },
     ...(policies?.remotes ? { remotes: remotePolicyOf((yaml.value as Platform).spec) } : {}),
+    workspaces: {
+      perUser: limits?.workspace?.perUser ?? 1,
+      limits: workspaceResources(limits?.workspace),
+      images: [...(policies?.images ?? [])],
+    },
   };
   return { document, diagnostics, locate: yaml.locate };
 }

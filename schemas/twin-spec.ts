@@ -2,6 +2,7 @@
 // in bytes. Everything behind `schemas/` speaks these types; nobody else reads YAML.
 
 import type { RemotePolicy, RemoteSpec } from "./remotes.ts";
+import type { WorkspaceResources } from "./workspace-state.ts";
 
 export type AssetKind = "data" | "function" | "model" | "tool" | "digital-twin";
 
@@ -110,13 +111,30 @@ export interface PlatformDocument {
   defaults: { workspace: WorkspaceImage; resources: Resources };
   /** Absent: every remote on the open internet. */
   remotes?: RemotePolicy;
+  /** Absent in documents of older versions. */
+  workspaces?: WorkspacePolicy;
+}
+
+/** What the platform lets users ask for in their workspaces. */
+export interface WorkspacePolicy {
+  /** 0 or 1. */
+  perUser: number;
+  /** What is absent has no limit. */
+  limits: Partial<WorkspaceResources>;
+  /** Patterns of image names, `*` for any characters. */
+  images: string[];
 }
 
 /** The normalised workspace.yaml of a user. */
 export interface WorkspaceDocument {
+  /** What twins inherit, and the workspace itself unless it has an image of its own. */
   workspace: WorkspaceImage;
   /** Absent: none. */
   remotes?: RemoteSpec[];
   /** Full paths of shared-asset repositories beyond the platform's, in order of precedence. */
   shared: string[];
+  image?: string;
+  idleStopAfterMs?: number;
+  /** As written. */
+  resources: Partial<WorkspaceResources>;
 }

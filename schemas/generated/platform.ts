@@ -78,6 +78,44 @@ export interface Platform {
          */
         private?: string[];
       };
+      /**
+       * Images that `image:` of a workspace.yaml may name; `*` stands for any characters. Default: none.
+       *
+       * @maxItems 100
+       *
+       * Items: Name of an image, `*` for any characters.
+       */
+      images?: string[];
+    };
+    /**
+     * What users may ask for at most.
+     */
+    limits?: {
+      /**
+       * Of one user's workspace. Who asks for more is refused.
+       */
+      workspace?: {
+        /**
+         * Workspaces of one user at most: 1, or 0 for none. Default: 1.
+         */
+        perUser?: number;
+        /**
+         * Processor cores at most. Default: no limit of its own.
+         */
+        cpus?: number;
+        /**
+         * Memory at most, such as 8Gi. Default: no limit of its own.
+         */
+        memory?: string;
+        /**
+         * Shared memory at most, such as 1Gi. Default: no limit of its own.
+         */
+        shm?: string;
+        /**
+         * Processes and threads at most. Default: no limit of its own.
+         */
+        pids?: number;
+      };
     };
   };
 }
