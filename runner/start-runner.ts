@@ -15,6 +15,8 @@ import { everybody } from "./twins/everybody.ts";
 import { News } from "./twins/news.ts";
 import { reconcileUser } from "./twins/reconcile-user.ts";
 import type { Runner } from "./twins/runner.ts";
+import type { BuildSessionImage } from "./workspaces/image-tasks.ts";
+import { startWorkspaces } from "./workspaces/workspaces.ts";
 
 // Users served at the same time. A look only starts containers; it never waits for a twin.
 const usersAtOnce = 6;
@@ -36,6 +38,10 @@ export interface StartParts extends RunnerParts {
   redisUrl: string;
   /** Builds one image; throws what went wrong. */
   build(job: BuildJob, signal: AbortSignal): Promise<void>;
+  /** Builds the image of somebody's workspace, or finds it. */
+  buildSession: BuildSessionImage;
+  /** Where workspaces reach Git, through the runner. */
+  controllerUrl: string;
   /** Images that nothing refers to may go: called now and then with the hashes in use. */
   collectImages(keep: ReadonlySet<string>): Promise<void>;
 }
@@ -88,6 +94,8 @@ export async function startRunner(parts: StartParts): Promise<RunningRunner> {
     tellController: (user) => observed.nudge(user, { user }),
   });
 
+  const { buildSession, controllerUrl } = parts;
+  const workspaces = await startWorkspaces({ runner, build: buildSession, controllerUrl });
   const build = async (job: BuildJob) => {
     const end = metrics.buildSeconds.startTimer();
     try {
@@ -109,7 +117,7 @@ export async function startRunner(parts: StartParts): Promise<RunningRunner> {
       connections[1],
       logger,
       { queue: queues.user, concurrency: usersAtOnce, check: checkUserJob },
-      ({ user }) => looks.ask(user),
+      async ({ user }) => void (await Promise.all([looks.ask(user), workspaces.look(user)])),
     ),
     startNudgeWorker(
       connections[2],
@@ -177,7 +185,7 @@ export async function startRunner(parts: StartParts): Promise<RunningRunner> {
       clearInterval(fullTimer);
       wakes.close();
       runner.health.close();
-      await Promise.all([...workers.map((worker) => worker.close()), looks.close()]);
+      await Promise.all([...workers.map((worker) => worker.close()), looks.close(), workspaces.close()]);
       await runner.logs.close();
       await watching;
       await Promise.all([builds.close(), observed.close()]);
