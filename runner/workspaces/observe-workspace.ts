@@ -1,3 +1,4 @@
+import { ActionNeededError } from "#core/errors";
 import type { WorkspaceFacts } from "#planning/plan-workspace";
 import { rememberActive, type WorkspaceMemory } from "#planning/workspace-memory";
 import type { WorkspaceRequest, WorkspaceService, WorkTree } from "#schemas/workspace-state";
@@ -35,10 +36,11 @@ export async function observeWorkspace(
       : await parts.images.fact(request);
   const session = await sessionOf(request);
   let isServing = false;
+  let gitProblem: string | undefined;
   let port: number | undefined;
   if (wanted && container?.state === "running" && container.address !== undefined) {
     const { address, id } = container;
-    await parts.relay.open(user, await parts.containers.gateway(user), address);
+    gitProblem = await openGit(parts, user, address);
     if (session) {
       const toolKey = await parts.files.toolKey(user, request.session);
       const target = { address, port: session.port, toolKey, accessToken: request.accessToken };
@@ -57,6 +59,7 @@ export async function observeWorkspace(
   const { workTree, problem, tree } = container
     ? parts.workTrees.fact(container.id)
     : { workTree: "unknown" as const, problem: undefined, tree: undefined };
+  const told = gitProblem ?? problem;
   return {
     facts: {
       request,
@@ -70,7 +73,7 @@ export async function observeWorkspace(
       memory,
       isServing,
       workTree,
-      ...(problem === undefined ? {} : { workTreeProblem: problem }),
+      ...(told === undefined ? {} : { workTreeProblem: told }),
       lost: lostProjects(memory.reads, await parts.runner.desired.get(user)),
       stopping: parts.stopping,
       nowMs: Date.now(),
@@ -80,6 +83,17 @@ export async function observeWorkspace(
     port,
     services: session?.services ?? [],
   };
+}
+
+/** Opens the way to Git; what is wrong with it is no reason to be without the rest. */
+async function openGit(parts: WorkspaceParts, user: string, address: string): Promise<string | undefined> {
+  try {
+    await parts.relay.open(user, await parts.containers.gateway(user), address);
+    return undefined;
+  } catch (error) {
+    if (error instanceof ActionNeededError) return `${error.message}${error.hint ? `; ${error.hint}` : ""}`;
+    throw error;
+  }
 }
 
 /** The tools of a template; a ready image brings its own, of which nothing is known. */
