@@ -3,6 +3,7 @@ import { SerialByKey } from "#core/serial-by-key";
 import { planWorkspace, stopsIdleAtMs } from "#planning/plan-workspace";
 import { enterStage, type WorkspaceMemory } from "#planning/workspace-memory";
 import type { ObservedWorkspace, WorkspaceRequest } from "#schemas/workspace-state";
+import type { WorkspaceContainer } from "../engine/workspace-containers.ts";
 import { Wakes } from "../queue/wakes.ts";
 import type { Runner } from "../twins/runner.ts";
 import { Activity } from "./activity.ts";
@@ -100,27 +101,42 @@ class Looker {
   async watch(): Promise<void> {
     if (this.#watching || this.#closed) return;
     this.#watching = true;
-    const { containers, files, runner, workTrees } = this.#parts;
+    const { containers, files, runner } = this.#parts;
     try {
       const all = await containers.list();
-      for (const user of await files.users()) {
-        const [request, observed] = await Promise.all([files.request(user), files.observed(user)]);
+      const users = await files.users();
+      for (const user of users) {
         const mine = all.filter((one) => one.user === user);
-        const running = mine.find(({ state }) => state === "running");
-        const isNews = request?.generation !== observed?.generation;
-        const isOff =
-          observed?.state === "ready" ? !running : mine.length > 0 || observed?.state !== "stopped";
-        if (isNews || (isOff && observed?.state !== "failed")) void this.look(user);
-        else if (running && observed?.state === "ready") {
-          const head = (await runner.desired.get(user))?.revision;
-          workTrees.sync(running.id, head, () => void this.look(user));
-          if (request?.idleStopAfterMs !== undefined) void this.look(user);
-        }
+        await this.#watchOne(user, mine).catch((error: unknown) =>
+          // Of this user alone: everybody else is looked at all the same.
+          runner.logger.warn(
+            { user, err: messageOf(error) },
+            "a workspace could not be watched; tried again soon",
+          ),
+        );
+      }
+      for (const { id, user } of all.filter((one) => !users.includes(one.user))) {
+        runner.logger.warn({ user }, "a workspace that nobody asked for is removed");
+        await runner.engine.containers.remove(id);
       }
     } catch (error) {
       runner.logger.debug({ err: messageOf(error) }, "workspaces could not be watched; tried again soon");
     } finally {
       this.#watching = false;
+    }
+  }
+
+  async #watchOne(user: string, mine: readonly WorkspaceContainer[]): Promise<void> {
+    const { files, runner, workTrees } = this.#parts;
+    const [request, observed] = await Promise.all([files.request(user), files.observed(user)]);
+    const running = mine.find(({ state }) => state === "running");
+    const isNews = request?.generation !== observed?.generation;
+    const isOff = observed?.state === "ready" ? !running : mine.length > 0 || observed?.state !== "stopped";
+    if (isNews || (isOff && observed?.state !== "failed")) void this.look(user);
+    else if (running && observed?.state === "ready") {
+      const head = (await runner.desired.get(user))?.revision;
+      workTrees.sync(running.id, head, () => void this.look(user));
+      if (request?.idleStopAfterMs !== undefined) void this.look(user);
     }
   }
 
