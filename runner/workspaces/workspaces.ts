@@ -77,6 +77,8 @@ class Looker {
   readonly #parts: WorkspaceParts;
   readonly #serial = new SerialByKey();
   readonly #wakes = new Wakes((user) => void this.look(user));
+  /** Looks that have begun or wait for their turn. */
+  readonly #underway = new Set<Promise<void>>();
   #closed = false;
   #watching = false;
 
@@ -85,7 +87,7 @@ class Looker {
   }
 
   look(user: string): Promise<void> {
-    return this.#serial.run(user, async () => {
+    const looking = this.#serial.run(user, async () => {
       if (this.#closed) return;
       try {
         await this.#look(user);
@@ -95,6 +97,8 @@ class Looker {
         this.#wakes.at(user, Date.now() + errorRetryMs);
       }
     });
+    this.#underway.add(looking);
+    return looking.finally(() => this.#underway.delete(looking));
   }
 
   /** Looks at whoever differs from what was published, and whose work tree or idle time is due. */
@@ -142,8 +146,9 @@ class Looker {
 
   async close(): Promise<void> {
     this.#closed = true;
-    this.#wakes.close();
     this.#parts.images.close();
+    await Promise.all(this.#underway);
+    this.#wakes.close();
     await Promise.all([this.#parts.relay.closeAll(), this.#parts.proxies.closeAll()]);
   }
 
