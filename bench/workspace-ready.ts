@@ -20,6 +20,7 @@ const rounds = numberArgument(0, 20);
 const run = promisify(execFile);
 
 const platform = await Platform.start({ users: ["user1"] });
+const network = `dtaas-bench-${platform.settings.secrets.installation}`;
 const folder = await mkdtemp(join(tmpdir(), "dtaas-bench-workspace-"));
 try {
   const clone = await platform.clone("user1");
@@ -29,6 +30,7 @@ try {
   progress("building the image");
   progress(`first start: ${(await startOurs()).toFixed(0)} ms`);
   const bareCommand = await commandOf();
+  await run("docker", ["network", "create", network]);
   await stopOurs();
 
   const ready: number[] = [];
@@ -49,6 +51,7 @@ try {
     more: { referenceP99Ms: percentile(bare, 0.99) },
   });
 } finally {
+  await run("docker", ["network", "rm", network]).catch(() => undefined); // it may not have been made
   await platform.close();
   await rm(folder, { recursive: true, force: true });
 }
@@ -109,8 +112,8 @@ async function startTheirs(command: string[], round: number): Promise<number> {
   const name = `dtaas-bench-${platform.settings.secrets.installation}-${round}`;
   const start = performance.now();
   try {
-    await run("docker", ["run", "-d", "--name", name, ...command]);
-    const format = "{{.NetworkSettings.IPAddress}}";
+    await run("docker", ["run", "-d", "--name", name, "--network", network, ...command]);
+    const format = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
     const address = (await run("docker", ["inspect", "-f", format, name])).stdout.trim();
     for (;;) {
       const status = await fetch(`http://${address}:7681/terminal/`, {
