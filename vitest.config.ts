@@ -25,6 +25,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "unit",
+          testTimeout: 30_000, // on a busy machine; no test waits for it
           sequence: { groupOrder: 0 },
           include: ["{core,schemas,planning,controller,runner,templates,embedded,cli,test}/**/*.test.ts"],
           exclude: ["**/*.integration.test.ts", "test/story/**", "test/kills/**", "**/node_modules/**"],

@@ -11,6 +11,7 @@ import { remoteCommand } from "./remote/remote-command.ts";
 import { secretCommand } from "./secret/secret-command.ts";
 import { twinCommand } from "./twin/twin-command.ts";
 import { validateCommand } from "./validate/validate-command.ts";
+import { workspaceCommand } from "./workspace/workspace-command.ts";
 
 /** Called by commands that have done what was asked and end with another code than 0. */
 export type SetExitCode = (code: number) => void;
@@ -38,6 +39,7 @@ export async function runCli(
     .addCommand(planCommand(io))
     .addCommand(twinCommand(io, end))
     .addCommand(assetsCommand(io))
+    .addCommand(workspaceCommand(io, end))
     .addCommand(libraryCommand(io))
     .addCommand(remoteCommand(io, end))
     .addCommand(deliveryCommand(io))

@@ -39,11 +39,14 @@ import { resync } from "./reconcile/resync.ts";
 import { SharedReaders } from "./reconcile/shared-readers.ts";
 import { Tracked } from "./reconcile/tracked.ts";
 import { Remotes } from "./remotes/remotes.ts";
+import type { ReadHeadFile } from "./requests/change-state.ts";
 import { reportShared } from "./review/report-shared.ts";
 import { reportStatuses } from "./review/report-statuses.ts";
 import { startScheduler } from "./schedule/start-scheduler.ts";
 import { secretBook } from "./secrets/secret-book.ts";
 import { openTwinSecrets } from "./secrets/twin-secrets.ts";
+import { stopUnentitled } from "./workspaces/stop-unentitled.ts";
+import { WorkspaceBook } from "./workspaces/workspace-book.ts";
 
 // Users and projects worked on at the same time; most of the time they wait for the network or the disk.
 const projectsAtOnce = 8;
@@ -76,7 +79,8 @@ export interface ControllerParts {
 /** Puts the controller together and starts it; resolves when it listens. `close` ends it without losing anything. */
 export async function startController(parts: ControllerParts): Promise<RunningController> {
   const { config, data, forge, logger } = parts;
-  for (const folder of [data.root, data.git, data.journal, data.desired, data.requests, data.reported]) {
+  const folders = [data.root, data.git, data.journal, data.desired, data.requests, data.reported];
+  for (const folder of [...folders, data.workspaceRequests]) {
     await mkdir(folder, { recursive: true });
   }
   for (const folder of [data.git, data.journal, data.reported]) await chmod(folder, 0o700);
@@ -221,6 +225,25 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     ),
   ];
 
+  const readHeadFile: ReadHeadFile = async (project, file) => {
+    const commit = await mirrors.fetch(project, forge.gitAccess(project));
+    if (commit === undefined) return undefined;
+    const reader = await GitReader.open(mirrors, project.id, commit);
+    const bytes = await reader.read(file, maxDocumentBytes);
+    return bytes && { text: Buffer.from(bytes).toString("utf8"), commit };
+  };
+  const workspaces = new WorkspaceBook({
+    data,
+    group: config.group,
+    forge,
+    forgeUrl: config.forgeUrl,
+    readHeadFile,
+    platform: () => tracked.platform,
+    templates: parts.templates,
+    nudgeUser: (user) => users.nudge(user, { user }),
+    onUnreadable: (path, error) => logger.error({ path, err: messageOf(error) }, "a document cannot be read"),
+  });
+
   let lastResync: Date | undefined;
   let resyncs = 0;
   const secretsAreBehind = (project: ForgeProject) =>
@@ -249,6 +272,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
       const level = result.behind + result.added + result.removed > 0 ? "info" : "debug";
       logger[level](result, "compared with the host");
       await collectSnapshots();
+      await stopUnentitled(workspaces, forge, logger);
     } catch (error) {
       logger.warn({ err: messageOf(error) }, "could not compare with the host; tried again soon");
     }
@@ -275,13 +299,8 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     forge,
     logger,
     metrics,
-    readHeadFile: async (project, file) => {
-      const commit = await mirrors.fetch(project, forge.gitAccess(project));
-      if (commit === undefined) return undefined;
-      const reader = await GitReader.open(mirrors, project.id, commit);
-      const bytes = await reader.read(file, maxDocumentBytes);
-      return bytes && { text: Buffer.from(bytes).toString("utf8"), commit };
-    },
+    readHeadFile,
+    workspaces,
     nudgeUser: async (user) => users.nudge(user, { user }),
     ensureSnapshot: async ({ project: path, commit }) => {
       const project = tracked.project(path) ?? (await forge.project(path));

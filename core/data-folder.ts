@@ -41,6 +41,12 @@ export interface DataFolder {
   viewHolders: string;
   /** (r) logs of image builds: `<image hash>.ndjson`. */
   builds: string;
+  /** (c) `<user>.json`: workspaces as they shall be. Holds tokens: for the two processes only. */
+  workspaceRequests: string;
+  /** (r) `<user>/`: what is seen of a workspace, what is remembered, its logs, and the files it gets to read. */
+  workspaces: string;
+  /** (r) `<user>/{tree,home}`: the files of a workspace. Its user writes there; nobody else goes in. */
+  worktrees: string;
   /** (r) what the process engine knows of its runs; also the log of an engine that `dtaas up` has started. */
   engine: string;
 }
@@ -68,6 +74,9 @@ export function dataFolder(root: string): DataFolder {
     views: at("views"),
     viewHolders: at("view-holders"),
     builds: at("builds"),
+    workspaceRequests: at("workspace-requests"),
+    workspaces: at("workspaces"),
+    worktrees: at("worktrees"),
     engine: at("engine"),
   };
 }

@@ -4,6 +4,8 @@ export interface RunnerConfig {
   dataFolder: string;
   redisUrl: string;
   installation: string;
+  /** Where this process reaches the controller: Git of workspaces goes there. */
+  controllerUrl: string;
   engine: "docker" | "process";
   /** The process engine: the one user whose twins it runs. */
   onlyUser: string | undefined;
@@ -23,6 +25,11 @@ const settings = {
   DTAAS_DATA: { required: true, says: "folder that controller and runner share" },
   REDIS_URL: { required: true, pattern: /^(rediss?|unix):\/\//, says: "redis://[:password@]host:port" },
   DTAAS_INSTALLATION: { required: true, pattern: /^[a-z0-9]{4,32}$/, says: "4-32 small letters and digits" },
+  DTAAS_CONTROLLER_URL: {
+    fallback: "http://127.0.0.1:8080",
+    pattern: /^https?:\/\/[^\s/]+$/,
+    says: "http(s)://host:port of the controller",
+  },
   DTAAS_ENGINE: { fallback: "docker", pattern: /^(docker|process)$/, says: "docker or process" },
   DTAAS_PROCESS_USER: { says: "the one user whose twins the process engine runs" },
   DTAAS_ISOLATION: { fallback: "auto", pattern: /^(auto|none)$/, says: "auto or none" },
@@ -50,6 +57,7 @@ export function readRunnerConfig(environment: NodeJS.ProcessEnv = process.env): 
     dataFolder: values.DTAAS_DATA ?? "",
     redisUrl: values.REDIS_URL ?? "",
     installation: values.DTAAS_INSTALLATION ?? "",
+    controllerUrl: values.DTAAS_CONTROLLER_URL ?? "",
     engine: values.DTAAS_ENGINE === "process" ? "process" : "docker",
     onlyUser: values.DTAAS_PROCESS_USER,
     isolation: values.DTAAS_ISOLATION === "none" ? "none" : "auto",

@@ -16,6 +16,8 @@ import { everybody } from "./twins/everybody.ts";
 import { News } from "./twins/news.ts";
 import { reconcileUser } from "./twins/reconcile-user.ts";
 import type { Runner } from "./twins/runner.ts";
+import type { BuildSessionImage } from "./workspaces/image-tasks.ts";
+import { startWorkspaces } from "./workspaces/workspaces.ts";
 
 // Users served at the same time. A look only starts containers; it never waits for a twin.
 const usersAtOnce = 6;
@@ -42,6 +44,10 @@ export interface StartParts extends RunnerParts {
    * has set for the others.
    */
   collectImages(keep: ReadonlySet<string>, minAgeMs: number | undefined): Promise<void>;
+  /** Builds the image of somebody's workspace, or finds it. */
+  buildSession: BuildSessionImage;
+  /** Where workspaces reach Git, through the runner. */
+  controllerUrl: string;
 }
 
 export interface RunningRunner {
@@ -95,6 +101,8 @@ export async function startRunner(parts: StartParts): Promise<RunningRunner> {
 
   const retention = createRetention(runner);
 
+  const { buildSession, controllerUrl } = parts;
+  const workspaces = await startWorkspaces({ runner, build: buildSession, controllerUrl });
   const build = async (job: BuildJob) => {
     const end = metrics.buildSeconds.startTimer();
     try {
@@ -116,7 +124,7 @@ export async function startRunner(parts: StartParts): Promise<RunningRunner> {
       connections[1],
       logger,
       { queue: queues.user, concurrency: usersAtOnce, check: checkUserJob },
-      ({ user }) => looks.ask(user),
+      async ({ user }) => void (await Promise.all([looks.ask(user), workspaces.look(user)])),
     ),
     startNudgeWorker(
       connections[2],
@@ -186,7 +194,7 @@ export async function startRunner(parts: StartParts): Promise<RunningRunner> {
       await retention.close();
       wakes.close();
       runner.health.close();
-      await Promise.all([...workers.map((worker) => worker.close()), looks.close()]);
+      await Promise.all([...workers.map((worker) => worker.close()), looks.close(), workspaces.close()]);
       await runner.logs.close();
       await watching;
       await Promise.all([builds.close(), observed.close()]);

@@ -25,6 +25,17 @@ export async function stopAll(runner: Runner): Promise<{ stopped: number }> {
     }),
   );
   await runner.secrets.clear();
+  const workspaces = (await engine.workspaces?.list()) ?? [];
+  await Promise.all(
+    workspaces.map(async ({ id, user }) => {
+      await engine.containers
+        .stop(id, graceMs)
+        .catch((error: unknown) =>
+          logger.warn({ user, err: messageOf(error) }, "a workspace did not end by itself"),
+        );
+      await engine.containers.remove(id);
+    }),
+  );
   for (const user of await engine.networks.list()) await engine.networks.remove(user);
-  return { stopped: containers.length };
+  return { stopped: containers.length + workspaces.length };
 }

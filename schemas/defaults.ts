@@ -8,6 +8,7 @@ import type {
   WorkspaceDocument,
   WorkspaceImage,
 } from "./twin-spec.ts";
+import type { WorkspaceResources } from "./workspace-state.ts";
 
 /** What a twin inherits when it says nothing itself. */
 export interface TwinDefaults {
@@ -19,6 +20,14 @@ export interface TwinDefaults {
 export const builtInDefaults: TwinDefaults = {
   workspace: { template: "base", packages: { apt: [], pip: [] } },
   resources: { cpus: 1, memoryBytes: 512 * 1024 ** 2, pids: 256 },
+};
+
+/** What a workspace gets when its workspace.yaml does not say. */
+export const defaultWorkspaceResources: WorkspaceResources = {
+  cpus: 2,
+  memoryBytes: 4 * 1024 ** 3,
+  shmBytes: 512 * 1024 ** 2,
+  pids: 4960,
 };
 
 /** The careful one: a twin may act on its physical twin, so two versions of it never run at once. */

@@ -35,6 +35,20 @@ describe("platform.yaml", () => {
         workspace: { template: "python", packages: { apt: [], pip: ["numpy"] } },
         resources: { cpus: 2, memoryBytes: 1024 ** 3, pids: 256 },
       },
+      workspaces: { perUser: 1, limits: {}, images: [] },
+    });
+  });
+
+  test("limits of workspaces and images they may use", () => {
+    const { document, diagnostics } = platform(`  group: dtaas
+  limits: { workspace: { perUser: 0, cpus: 2, memory: 1Gi, shm: 64Mi, pids: 99 } }
+  policies: { images: ["debian:*"] }
+`);
+    expect(diagnostics).toEqual([]);
+    expect(document?.workspaces).toEqual({
+      perUser: 0,
+      limits: { cpus: 2, memoryBytes: 1024 ** 3, shmBytes: 64 * 1024 ** 2, pids: 99 },
+      images: ["debian:*"],
     });
   });
 
@@ -73,6 +87,7 @@ describe("platform.yaml", () => {
     ],
     ["a field that the language does not have", "  group: a\n  quotas: {}\n", "unknown-field", 5],
     ["a group that is none", "  group: a\n  shared: [{ project: a/b, groups: [a b] }]\n", "invalid-value", 5],
+    ["two workspaces for each", "  group: a\n  limits: { workspace: { perUser: 2 } }\n", "out-of-range", 5],
   ])("%s is refused", (_name, lines, code, line) => {
     const { document, diagnostics } = platform(lines);
     expect(document).toBeUndefined();
@@ -110,13 +125,29 @@ describe("workspace.yaml", () => {
 
   test.each([
     ["another kind", "apiVersion: dtaas/v1\nkind: Platform\nspec: {}\n", "unknown-value", 2],
-    ["resources, which are of a later language", `${workspaceHead}  resources: {}\n`, "unknown-field", 4],
+    ["tools, which are of a later language", `${workspaceHead}  tools: []\n`, "unknown-field", 4],
+    ["an idle time of a second", `${workspaceHead}  idle: { stopAfter: 1s }\n`, "out-of-range", 4],
+    ["an option as image", `${workspaceHead}  image: --privileged\n`, "invalid-value", 4],
     ["a misspelt template field", `${workspaceHead}  templat: base\n`, "unknown-field", 4],
     ["an option as package", `${workspaceHead}  packages: { pip: ["-r x"] }\n`, "invalid-value", 4],
   ])("%s is refused", (_name, text, code, line) => {
     const { document, diagnostics } = parseWorkspace(text, { file: "workspace.yaml" });
     expect(document).toBeUndefined();
     expect(diagnostics).toMatchObject([{ code, line }]);
+  });
+
+  test("a ready image, idle time and resources are the workspace's own", () => {
+    const { document, diagnostics } = workspace(
+      "  image: lab/desk:1\n  packages: { apt: [jq] }\n  idle: { stopAfter: 2h }\n  resources: { memory: 1Gi }\n",
+    );
+    expect(diagnostics).toMatchObject([{ code: "image-with-packages", severity: "warning", line: 5 }]);
+    expect(document).toEqual({
+      workspace: { template: "base", packages: { apt: ["jq"], pip: [] } },
+      shared: [],
+      image: "lab/desk:1",
+      idleStopAfterMs: 7_200_000,
+      resources: { memoryBytes: 1024 ** 3 },
+    });
   });
 
   test("what twins inherit comes from the user, then the platform, then what is built in", () => {

@@ -9,6 +9,7 @@ import { remotePolicyOf } from "./remotes.ts";
 import { parseSize } from "./size.ts";
 import type { PlatformDocument, Retention, UserLimits } from "./twin-spec.ts";
 import { findUnknownTemplate } from "./unknown-template.ts";
+import { workspaceResources } from "./workspace-resources.ts";
 import type { Locate } from "./yaml-document.ts";
 
 export interface ParsedPlatform {
@@ -52,6 +53,11 @@ export function parsePlatform(
     ...(retention === undefined ? {} : { retention: retentionOf(retention) }),
     ...(limits?.perUser === undefined ? {} : { limits: { perUser: userLimits(limits.perUser) } }),
     ...(policies?.remotes ? { remotes: remotePolicyOf((yaml.value as Platform).spec) } : {}),
+    workspaces: {
+      perUser: limits?.workspace?.perUser ?? 1,
+      limits: workspaceResources(limits?.workspace),
+      images: [...(policies?.images ?? [])],
+    },
   };
   return { document, diagnostics, locate: yaml.locate };
 }

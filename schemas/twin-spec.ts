@@ -3,6 +3,7 @@
 
 import type { CronTime } from "./cron.ts";
 import type { RemotePolicy, RemoteSpec } from "./remotes.ts";
+import type { WorkspaceResources } from "./workspace-state.ts";
 
 export type AssetKind = "data" | "function" | "model" | "tool" | "digital-twin";
 
@@ -126,6 +127,8 @@ export interface PlatformDocument {
   /** Absent: no limits. */
   limits?: { perUser: UserLimits };
   retention?: Retention;
+  /** Absent in documents of older versions. */
+  workspaces?: WorkspacePolicy;
 }
 
 /** How long what is no longer needed is kept, in milliseconds; what is absent has the default. */
@@ -142,11 +145,26 @@ export interface UserLimits {
   memoryBytes?: number;
 }
 
+/** What the platform lets users ask for in their workspaces. */
+export interface WorkspacePolicy {
+  /** 0 or 1. */
+  perUser: number;
+  /** What is absent has no limit. */
+  limits: Partial<WorkspaceResources>;
+  /** Patterns of image names, `*` for any characters. */
+  images: string[];
+}
+
 /** The normalised workspace.yaml of a user. */
 export interface WorkspaceDocument {
+  /** What twins inherit, and the workspace itself unless it has an image of its own. */
   workspace: WorkspaceImage;
   /** Absent: none. */
   remotes?: RemoteSpec[];
   /** Full paths of shared-asset repositories beyond the platform's, in order of precedence. */
   shared: string[];
+  image?: string;
+  idleStopAfterMs?: number;
+  /** As written. */
+  resources: Partial<WorkspaceResources>;
 }

@@ -234,6 +234,7 @@ describe("workspace.yaml and platform.yaml", () => {
     expect(result.workspace).toEqual({
       workspace: { template: "python", packages: { apt: [], pip: ["numpy"] } },
       shared: [],
+      resources: {},
     });
     expect(result.twins.map(({ document }) => document?.spec.workspace)).toEqual([
       { template: "python", packages: { apt: [], pip: ["numpy"] } },

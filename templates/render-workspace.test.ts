@@ -59,10 +59,22 @@ test("pip packages need a template that has Python", async () => {
 
 test("every template says what it is", async () => {
   const all = await listWorkspaceTemplates();
-  expect(all.map((template) => template.name)).toEqual(["base", "python"]);
-  for (const { title, description, installs } of all) {
+  expect(all.map((template) => template.name)).toEqual(["base", "jupyter", "python"]);
+  for (const { title, description, installs, session } of all) {
     expect(title && description && installs.length).toBeTruthy();
+    expect(session.services.every(({ path }) => path.startsWith("/"))).toBe(true);
   }
+});
+
+test("a workspace is the same image with the tools of a session on top, and a twin's has none of them", async () => {
+  const base = { template: "base", packages: { apt: ["jq"], pip: [] } };
+  const twin = await renderWorkspace(base, { baseImageId });
+  const workspace = await renderWorkspace(base, { baseImageId, withSession: true });
+  expect(twin.dockerfile).not.toContain("terminado");
+  expect(workspace.dockerfile).toContain('"git"');
+  expect(workspace.hash).not.toBe(twin.hash);
+  const added = workspace.dockerfile.split("\n").filter((line) => !twin.dockerfile.includes(line));
+  expect(added).toHaveLength(1);
 });
 
 const nasty = fc.oneof(

@@ -15,14 +15,14 @@ export interface WorkspaceRecipe {
 }
 
 /**
- * What to build for a workspace. The same template, packages and base image give the same hash, whoever asks.
+ * What to build for a workspace. `withSession` adds the tools that a person works with. The same template, packages and base image give the same hash, whoever asks.
  * `TEMPLATE_UNKNOWN` for a template that is not there, `PACKAGES_UNSUPPORTED` for packages it cannot install.
  */
 export async function renderWorkspace(
   { template, packages }: WorkspaceImage,
-  { baseImageId }: { baseImageId: string },
+  { baseImageId, withSession = false }: { baseImageId: string; withSession?: boolean },
 ): Promise<WorkspaceRecipe> {
-  const { name, installs } = await findWorkspaceTemplate(template);
+  const { name, installs, session } = await findWorkspaceTemplate(template);
   for (const kind of ["apt", "pip"] as const) {
     if (packages[kind].length > 0 && !installs.includes(kind)) {
       throw new ActionNeededError(
@@ -39,7 +39,12 @@ export async function renderWorkspace(
   handlebars.registerHelper({ execForm: execFormHelper, image: imageReference });
   handlebars.registerPartial({ head: await text("_build/head.hbs"), tail: await text("_build/tail.hbs") });
   const render = handlebars.compile(await text(name, "Dockerfile.hbs"), { strict: true, noEscape: true });
-  const dockerfile = render({ baseImageId, apt: distinct(packages.apt), pip: distinct(packages.pip) });
+  const dockerfile = render({
+    baseImageId,
+    apt: distinct(packages.apt),
+    pip: distinct(packages.pip),
+    session: withSession ? distinct(session.packages) : [],
+  });
   const files = {
     "apt-packages": { content: await text("_build/apt-packages"), mode: 0o755 },
     "pip-packages": { content: await text("_build/pip-packages"), mode: 0o755 },

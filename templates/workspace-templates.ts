@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { distance } from "fastest-levenshtein";
 import { ActionNeededError } from "#core/errors";
 import { packageRoot } from "#core/package-root";
+import type { WorkspaceService } from "#schemas/workspace-state";
 
 /** One folder per template; folders that begin with an underscore hold what they share. */
 export const workspaceTemplates: string = join(packageRoot, "templates/workspace");
@@ -13,6 +14,18 @@ export interface WorkspaceTemplate {
   description: string;
   /** Kinds of packages that can be installed on top. */
   installs: ("apt" | "pip")[];
+  /** What is added where the image is somebody's workspace rather than a twin's. */
+  session: WorkspaceSession;
+}
+
+export interface WorkspaceSession {
+  /** Which tools `_session/session` starts. */
+  command: string;
+  /** Debian packages of these tools. */
+  packages: string[];
+  /** Where they answer HTTP inside. */
+  port: number;
+  services: WorkspaceService[];
 }
 
 export async function listWorkspaceTemplates(): Promise<WorkspaceTemplate[]> {

@@ -23,6 +23,10 @@ const runner = await startRunner({
     const recipe = await renderWorkspace(workspace, { baseImageId: await engine.images.base() });
     await engine.images.build(recipe, () => undefined, signal);
   },
+  buildSession: async () => {
+    throw new Error("this runner has no workspaces");
+  },
+  controllerUrl: "http://127.0.0.1:1",
   collectImages: () => Promise.resolve(),
 });
 process.once("SIGTERM", () => void runner.close());

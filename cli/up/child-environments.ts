@@ -80,6 +80,7 @@ export function runnerEnvironment(settings: ChildSettings): Record<string, strin
     ]),
     REDIS_URL: settings.redisUrl,
     DTAAS_METRICS_PORT: String(settings.ports.metrics),
+    DTAAS_CONTROLLER_URL: httpUrl(settings.ports),
     ...(processEngine && { DTAAS_ENGINE: "process", DTAAS_PROCESS_USER: processEngine.user }),
     ...(settings.dockerHost !== undefined && { DOCKER_HOST: settings.dockerHost }),
   };

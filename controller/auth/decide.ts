@@ -8,6 +8,7 @@ export const accessLevels = { reporter: 20, developer: 30, maintainer: 40, owner
  * - `operate`: run and cancel operations; `change-state`: commit `state:` or results;
  * - `change-files`: commit files with the caller's own token;
  * - `manage-secrets`: set, replace, delete and list secrets; nobody may read a value back;
+ * - `work`: use a workspace, which holds what one person has not shown to anybody: that person alone, with a developer's role;
  * - `delete`: take away what is kept of a user's twins;
  * - `administer`: state of the platform itself.
  */
@@ -18,6 +19,7 @@ export type Action =
   | "change-state"
   | "change-files"
   | "manage-secrets"
+  | "work"
   | "delete"
   | "administer";
 
@@ -26,6 +28,8 @@ export interface Standing {
   project: number;
   /** Level on the platform project; its maintainers administer. */
   platform: number;
+  /** The project is the one of the user who asks. */
+  own?: boolean;
 }
 
 /** `hidden`: answer as if it were not there. */
@@ -37,6 +41,7 @@ const neededLevel: Record<Exclude<Action, "identify" | "administer">, number> = 
   "change-state": accessLevels.developer,
   "change-files": accessLevels.developer,
   "manage-secrets": accessLevels.maintainer,
+  work: accessLevels.developer,
   delete: accessLevels.maintainer,
 };
 
@@ -46,5 +51,6 @@ export function decide(action: Action, standing: Standing): Decision {
   if (standing.platform >= accessLevels.maintainer) return "allowed";
   if (action === "administer") return "denied";
   if (standing.project < accessLevels.reporter) return "hidden";
+  if (action === "work" && standing.own !== true) return "denied";
   return standing.project >= neededLevel[action] ? "allowed" : "denied";
 }

@@ -86,6 +86,7 @@ const words: Record<Action, string> = {
   "change-state": "start or stop twins",
   "change-files": "change files",
   "manage-secrets": "manage secrets",
+  work: "use somebody else's workspace, or their own without a developer's role,",
   delete: "delete",
   administer: "administer",
 };

@@ -19,6 +19,8 @@ const developers = answers("hidden", "no", "yes", "yes");
 const maintainers = answers("hidden", "no", "no", "yes");
 const administrators = answers("no", "no", "no", "no");
 const library = "/library/{repository}";
+// Nobody but the user whose workspace it is, whatever their role.
+const owners = answers("hidden", "no", "no", "no");
 const run = "/twins/{user}/{twin}/runs/{id}";
 
 /**
@@ -81,6 +83,15 @@ export const rightsTable: readonly RightsRow[] = [
     ...maintainers,
   },
   { route: "DELETE /users/{user}/secrets/{name}", says: "delete a secret, likewise", ...maintainers },
+  { route: "GET /workspaces", says: "list workspaces; only one's own", ...everybody },
+  { route: "GET /workspaces/{user}", says: "one workspace", ...owners },
+  { route: "PUT /workspaces/{user}/state", says: "start or stop it, or cancel a start", ...owners },
+  { route: "POST /workspaces/{user}/restart", says: "begin a new session", ...owners },
+  { route: "POST /workspaces/{user}/rebuild", says: "the same with an image made anew", ...owners },
+  { route: "POST /workspaces/{user}/keep-alive", says: "begin its idle time anew", ...owners },
+  { route: "POST /workspaces/{user}/open", says: "get an address that lets one in", ...owners },
+  { route: "GET /workspaces/{user}/services", says: "list its tools", ...owners },
+  { route: "GET /workspaces/{user}/log", says: "what its tools, or its build, have printed", ...owners },
   { route: "GET /status", says: "state of the platform", ...administrators },
 ];
 
@@ -108,6 +119,8 @@ may do is your role in a project there, inherited roles included.
 - A *shared-asset repository* is seen by the twins of those who may: members of its project with the role Reporter or more, and
   members of the groups that platform.yaml names with it, guests too. Taken away, it is out of reach of running twins within 60
   seconds; granted, it is seen from their next start on. Whoever may push to \`<group>/<user>\` runs code that reads what \`<user>\` may read.
+- A workspace is its user's own: *Developer* and *Maintainer* below are other people. The user needs the role of a developer
+  in the project; to push from inside, that of a maintainer.
 - What you may not see is answered as if it were not there (404). What you see and may not do is 403.
 - A token that was revoked is refused after at most 60 seconds; a role that was taken away ends after at most 30.
 - After 20 refused tokens from one address in a minute, further unknown tokens get 429. Tokens that are good go on.

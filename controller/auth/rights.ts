@@ -24,7 +24,11 @@ export class Rights {
     const isEnough = decide(action, { project: 0, platform }) === "allowed";
     const level =
       isEnough || project === undefined ? 0 : await this.#memberships.level(project, caller.user.id);
-    return decide(action, { project: level, platform });
+    return decide(action, {
+      project: level,
+      platform,
+      own: project === this.projectOf(caller.user.username),
+    });
   }
 
   async mayUser(caller: Caller, action: Action, user: string): Promise<boolean> {

@@ -22,6 +22,8 @@ export interface Forge {
   listStatuses(project: ForgeProject, commit: string): Promise<CommitStatus[]>;
   /** Who a token belongs to; `undefined` for a token that is no longer good. */
   whoIs(token: string): Promise<ForgeUser | undefined>;
+  /** Who has this user name; `undefined` where nobody has. */
+  findUser(username: string): Promise<ForgeUser | undefined>;
   /** The member's access level on the project, inherited ones included; 0 for a stranger. */
   accessLevel(project: ForgeProject, userId: number): Promise<number>;
   /**

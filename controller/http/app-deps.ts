@@ -9,6 +9,7 @@ import type { ControllerMetrics } from "../metrics.ts";
 import type { Remotes } from "../remotes/remotes.ts";
 import type { ReadHeadFile } from "../requests/change-state.ts";
 import type { SecretBook } from "../secrets/secret-book.ts";
+import type { WorkspaceBook } from "../workspaces/workspace-book.ts";
 
 /** Deliveries as the journal remembers them. */
 export interface DeliveryBook {
@@ -25,7 +26,7 @@ export interface AppDeps {
   /** Where people reach this platform, for links. */
   publicUrl: string;
   data: DataFolder;
-  forge: Pick<Forge, "whoIs" | "project" | "accessLevel" | "commitFile" | "commitFiles">;
+  forge: Pick<Forge, "whoIs" | "project" | "accessLevel" | "commitFile" | "commitFiles" | "gitAccess">;
   logger: Logger;
   metrics: ControllerMetrics;
   readHeadFile: ReadHeadFile;
@@ -42,6 +43,7 @@ export interface AppDeps {
   lastResync: () => Date | undefined;
   /** Resolves when Redis answers. */
   pingRedis: () => Promise<void>;
+  workspaces: WorkspaceBook;
   /** Mounted before everything that reads bodies; answers `POST /webhooks/...`. */
   webhooks?: RequestHandler;
   /** Aborts when the process is to end: streams are closed. */

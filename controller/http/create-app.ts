@@ -17,6 +17,7 @@ import { deliveryRoutes } from "./delivery-routes.ts";
 import { errorMiddleware } from "./error-middleware.ts";
 import { eventRoute } from "./event-route.ts";
 import { Streams } from "./event-stream.ts";
+import { gitProxyRoute } from "./git-proxy-route.ts";
 import { libraryRoutes } from "./library-routes.ts";
 import { logRoute } from "./log-route.ts";
 import { openApiDocument } from "./openapi.ts";
@@ -27,6 +28,7 @@ import { requestLog, requestMetrics } from "./request-log.ts";
 import { runRoutes } from "./run-routes.ts";
 import { secretRoutes } from "./secret-routes.ts";
 import { twinRoutes } from "./twin-routes.ts";
+import { workspaceRoutes } from "./workspace-routes.ts";
 
 export const apiBase = "/api/v1";
 const maxBodyBytes = 64 * 1024; // the longest hold the parameters of a run, 32 KiB
@@ -47,6 +49,8 @@ export function createApp(deps: AppDeps): Express {
   app.use(requestLog(deps.logger), requestMetrics(deps.metrics));
   if (deps.webhooks) app.use(deps.webhooks);
   app.use(helmet());
+  const { workspaces, forge, logger } = deps;
+  app.use(gitProxyRoute({ workspaces, forge, memberships, logger }));
   addProbeRoutes(app, { ...deps, documents });
 
   const api = Router();
@@ -108,6 +112,7 @@ export function apiRoutes(
     ...libraryRoutes({ library: deps.library, rights, stopping: deps.stopping }),
     ...remoteRoutes({ remotes: deps.remotes }),
     ...secretRoutes({ secrets: deps.secrets, rights, memberships }),
+    ...workspaceRoutes({ data, workspaces: deps.workspaces, rights, streams }),
     ...deliveryRoutes({ deliveries: deps.deliveries, documents, runs, rights }),
   ];
 }

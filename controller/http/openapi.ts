@@ -1,6 +1,7 @@
 import { libraryPaths, librarySchemas } from "./openapi-library.ts";
 import { remotePaths, remoteSchemas } from "./openapi-remotes.ts";
 import { itemsOf, ref, schemas } from "./openapi-schemas.ts";
+import { workspacePaths, workspaceSchemas } from "./openapi-workspaces.ts";
 
 interface Operation {
   summary: string;
@@ -286,6 +287,7 @@ const paths: Record<string, Record<string, Operation>> = {
       },
     }),
   },
+  ...workspacePaths<Operation>({ operation, json, problem, body, query }),
   "/events": {
     get: operation(
       "/events",
@@ -336,7 +338,7 @@ export function openApiDocument(version: string) {
         bearer: { type: "http", scheme: "bearer", description: "A personal access token of the Git host." },
         privateToken: { type: "apiKey", in: "header", name: "PRIVATE-TOKEN" },
       },
-      schemas: { ...schemas, ...librarySchemas, ...remoteSchemas },
+      schemas: { ...schemas, ...librarySchemas, ...remoteSchemas, ...workspaceSchemas },
     },
   };
 }

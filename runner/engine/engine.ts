@@ -1,5 +1,6 @@
 import type { LogLine } from "#schemas/run";
 import type { Resources } from "#schemas/twin-spec";
+import type { WorkspaceContainers } from "./workspace-containers.ts";
 
 /**
  * The container engine in our words. Ids are the engine's own. Unless a method says otherwise, what is not there is
@@ -18,6 +19,8 @@ export interface Engine {
   images: Images;
   networks: Networks;
   layers: Layers;
+  /** Absent where an engine cannot have any. */
+  workspaces?: WorkspaceContainers;
   close(): Promise<void>;
 }
 

@@ -23,7 +23,11 @@ export interface ImageBuilder {
    * build, which goes on until the last of them has lost interest. The log is `<builds>/<hash>.ndjson`.
    * Throws `BUILD_FAILED`, `BUILD_TIMED_OUT`, what `renderWorkspace` throws, or the reason of the signal.
    */
-  ensure(workspace: WorkspaceImage, signal: AbortSignal): Promise<{ hash: string; id: string }>;
+  ensure(
+    workspace: WorkspaceImage,
+    signal: AbortSignal,
+    options?: { withSession: boolean },
+  ): Promise<{ hash: string; id: string }>;
 }
 
 export function createImageBuilder(parts: ImageBuilderParts): ImageBuilder {
@@ -43,8 +47,8 @@ export function createImageBuilder(parts: ImageBuilderParts): ImageBuilder {
   }
 
   return {
-    async ensure(workspace, signal) {
-      const recipe = await renderWorkspace(workspace, { baseImageId: await parts.images.base() });
+    async ensure(workspace, signal, options) {
+      const recipe = await renderWorkspace(workspace, { baseImageId: await parts.images.base(), ...options });
       signal.throwIfAborted();
       const found = building.has(recipe.hash) ? undefined : await parts.images.find(recipe.hash);
       if (found !== undefined) return { hash: recipe.hash, id: found };

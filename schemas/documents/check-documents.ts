@@ -10,6 +10,7 @@ import type { ObservedState } from "../observed-state.ts";
 import { printable, quote } from "../quote.ts";
 import type { RunManifest, RunOutcome } from "../run.ts";
 import type { SealedSecrets, SecretEnvelope } from "../sealed-secrets.ts";
+import type { ObservedWorkspace, WorkspaceRequest } from "../workspace-state.ts";
 
 // What comes from another process (a file, a job, a webhook) is checked before anybody reads it. Each function hands
 // the value back as its type, or throws ActionNeededError("DOCUMENT_INVALID") that names the first problem.
@@ -60,6 +61,14 @@ export function checkBuildJob(value: unknown): BuildJob {
 
 export function checkObservedJob(value: unknown): ObservedJob {
   return check<ObservedJob>("observed-job", value);
+}
+
+export function checkWorkspaceRequest(value: unknown, file?: string): WorkspaceRequest {
+  return check<WorkspaceRequest>("workspace-request", value, file);
+}
+
+export function checkObservedWorkspace(value: unknown, file?: string): ObservedWorkspace {
+  return check<ObservedWorkspace>("observed-workspace", value, file);
 }
 
 /** The body of a request that changes files of the library. */

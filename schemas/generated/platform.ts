@@ -71,7 +71,7 @@ export interface Platform {
       images?: string;
     };
     /**
-     * What may be used at most. Default: no limits.
+     * What users may use at most.
      */
     limits?: {
       /**
@@ -90,6 +90,31 @@ export interface Platform {
          * Memory of all of them and of the operations that somebody has asked for. Default: no limit. A whole number and a unit: Ki, Mi, Gi, Ti (1024) or k, M, G, T (1000); from 16Mi to 1024Ti.
          */
         memory?: string;
+      };
+      /**
+       * Of one user's workspace. Who asks for more is refused.
+       */
+      workspace?: {
+        /**
+         * Workspaces of one user at most: 1, or 0 for none. Default: 1.
+         */
+        perUser?: number;
+        /**
+         * Processor cores at most. Default: no limit of its own.
+         */
+        cpus?: number;
+        /**
+         * Memory at most, such as 8Gi. Default: no limit of its own.
+         */
+        memory?: string;
+        /**
+         * Shared memory at most, such as 1Gi. Default: no limit of its own.
+         */
+        shm?: string;
+        /**
+         * Processes and threads at most. Default: no limit of its own.
+         */
+        pids?: number;
       };
     };
     /**
@@ -117,6 +142,14 @@ export interface Platform {
          */
         private?: string[];
       };
+      /**
+       * Images that `image:` of a workspace.yaml may name; `*` stands for any characters. Default: none.
+       *
+       * @maxItems 100
+       *
+       * Items: Name of an image, `*` for any characters.
+       */
+      images?: string[];
     };
   };
 }

@@ -6,7 +6,7 @@
 export type Template = string;
 
 /**
- * Defaults of one user: `workspace.yaml` at the root of the user's repository.
+ * One user's workspace, and the image that the user's twins run in: `workspace.yaml` at the root of the user's repository.
  */
 export interface Workspace {
   /**
@@ -18,7 +18,7 @@ export interface Workspace {
    */
   kind: "Workspace";
   /**
-   * What this user's twins run in and see, unless a twin says otherwise.
+   * The user's workspace. Template and packages also are the image of the user's twins, and `shared` is what they see, unless a twin says otherwise.
    */
   spec: {
     template?: Template;
@@ -64,6 +64,40 @@ export interface Workspace {
      * Items: Full path of the project.
      */
     shared?: string[];
+    /**
+     * A ready image for the workspace, instead of a template, where `policies.images` of platform.yaml allows it. The user's twins do not inherit it.
+     */
+    image?: string;
+    /**
+     * When the workspace is stopped by itself.
+     */
+    idle?: {
+      /**
+       * Stopped after this long without work of its processor; what is in it stays. Default: never. A whole number and a unit: s, m, h or d; from 10s to 30d.
+       */
+      stopAfter?: string;
+    };
+    /**
+     * What the workspace may use at most, within `limits.workspace` of platform.yaml.
+     */
+    resources?: {
+      /**
+       * Processor cores, fractions allowed. Default: 2.
+       */
+      cpus?: number;
+      /**
+       * Memory. Default: 4Gi. A whole number and a unit: Ki, Mi, Gi, Ti (1024) or k, M, G, T (1000); from 64Mi to 1Ti.
+       */
+      memory?: string;
+      /**
+       * Shared memory at /dev/shm, part of the memory. Default: 512Mi. Written as `memory`; from 1Mi to 1Ti.
+       */
+      shm?: string;
+      /**
+       * Processes and threads at the same time. Default: 4960.
+       */
+      pids?: number;
+    };
   };
 }
 /**

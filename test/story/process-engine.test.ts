@@ -230,6 +230,23 @@ exec sleep 100000
       await until("it is gone", async () => (await up.twin("vault")) === undefined);
     });
 
+    test("asks for a workspace, and is told that it needs a container engine", async () => {
+      const headers = {
+        authorization: `Bearer ${await up.token("user1")}`,
+        "content-type": "application/json",
+      };
+      const path = `${up.apiUrl}/workspaces/user1`;
+      const body = JSON.stringify({ state: "running" });
+      expect((await fetch(`${path}/state`, { method: "PUT", headers, body })).status).toBe(202);
+      await until("it is refused", async () => {
+        const view = (await (await fetch(path, { headers })).json()) as {
+          state: string;
+          reason: string | null;
+        };
+        return (view.state === "failed" && view.reason?.includes("container engine")) || view.state;
+      });
+    });
+
     test("has the platform killed, and the next start finds the same process", async () => {
       const before = await up.twin("pump");
       const pid = await up.command("pump");

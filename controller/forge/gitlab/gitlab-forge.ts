@@ -19,7 +19,7 @@ import { Heads } from "./heads.ts";
 import { ensureHook } from "./hooks.ts";
 import { findHead, findProject, listProjects } from "./projects.ts";
 import { listStatuses, setStatus } from "./statuses.ts";
-import { currentUser, findAccessLevel, listMembers, looksLikeToken } from "./users.ts";
+import { currentUser, findAccessLevel, findUser, listMembers, looksLikeToken } from "./users.ts";
 import { listVariables, removeVariable, setVariable } from "./variables.ts";
 
 const maxClients = 200; // callers whose clients are kept; the one not used longest goes first
@@ -86,6 +86,10 @@ export class GitLabForge implements Forge {
 
   async whoIs(token: string): Promise<ForgeUser | undefined> {
     return looksLikeToken(token) ? currentUser(this.#clientOf(token)) : undefined;
+  }
+
+  findUser(username: string): Promise<ForgeUser | undefined> {
+    return findUser(this.#own, username);
   }
 
   accessLevel(project: ForgeProject, userId: number): Promise<number> {

@@ -20,6 +20,14 @@ export async function currentUser(client: GitLabClient): Promise<ForgeUser | und
   }
 }
 
+/** Who has this user name now; an account that is blocked is nobody. */
+export async function findUser(client: GitLabClient, username: string): Promise<ForgeUser | undefined> {
+  const found = await client.users.all({ username });
+  const user = found.find((one) => one.username.toLowerCase() === username.toLowerCase());
+  if (user?.state !== "active") return undefined;
+  return { id: user.id, username: user.username, name: user.name };
+}
+
 /** Access level on a project, through groups too; 0 for a stranger, a blocked account or a membership not yet accepted. */
 export async function findAccessLevel(
   client: GitLabClient,

@@ -8,10 +8,15 @@ import { configLabel, engineName, installationLabel, nameLabel, toEngineLabels }
 /** Our PID 1, copied into every workspace image. */
 export const initPath = "/usr/local/lib/dtaas/init";
 
-const workspaceUser = "1000:1000"; // `dtaas` in every workspace image
+export const workspaceUser = "1000:1000"; // `dtaas` in every workspace image
 const tmpfsOptions = "rw,nosuid,nodev,exec,size=64m"; // counts against the memory limit
 const logMaxSize = "10m"; // per file; storage quotas are not available everywhere, so logs are capped here
 const logMaxFiles = "3";
+
+export const logging = {
+  Type: "json-file",
+  Config: { "max-size": logMaxSize, "max-file": logMaxFiles },
+};
 
 /** Where a layer lies: a volume of the engine, or a folder on this machine. */
 export type LayerMount = { volume: string } | { folder: string };
@@ -54,7 +59,7 @@ export function containerConfig(
       NanoCpus: Math.round(spec.resources.cpus * 1e9),
       PidsLimit: spec.resources.pids,
       Ulimits: [{ Name: "core", Soft: 0, Hard: 0 }],
-      LogConfig: { Type: "json-file", Config: { "max-size": logMaxSize, "max-file": logMaxFiles } },
+      LogConfig: logging,
       IpcMode: "private",
       Init: false,
       RestartPolicy: { Name: "no" },
@@ -106,7 +111,7 @@ function mounts(spec: ContainerSpec, layer: LayerMount): Docker.MountConfig {
   ];
 }
 
-function bind(source: string, target: string, readOnly: boolean): Docker.MountSettings {
+export function bind(source: string, target: string, readOnly: boolean): Docker.MountSettings {
   // Not recursive: a mount below the source would come out writable.
   const bindOptions = { Propagation: "rprivate", NonRecursive: true } as Docker.MountSettings["BindOptions"];
   return {
@@ -118,7 +123,7 @@ function bind(source: string, target: string, readOnly: boolean): Docker.MountSe
   };
 }
 
-function environmentList(environment: Record<string, string>): string[] {
+export function environmentList(environment: Record<string, string>): string[] {
   return Object.entries(environment).map(([name, value]) => {
     if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name) || value.includes("\0")) {
       throw new ActionNeededError(

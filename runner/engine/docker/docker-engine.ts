@@ -14,6 +14,7 @@ import { dockerLayers } from "./layers.ts";
 import { dockerLogs } from "./logs.ts";
 import { dockerNetworks } from "./networks.ts";
 import { overlayProbe } from "./overlay-probe.ts";
+import { dockerWorkspaces } from "./workspaces.ts";
 
 const pingDeadlineMs = 5_000;
 const defaultSocket = "/var/run/docker.sock";
@@ -98,6 +99,7 @@ export function createDockerEngine(options: DockerEngineOptions): Engine {
     images,
     networks: { ensure: networks.ensure, remove: networks.remove, list: networks.list },
     layers: { ensure: layers.ensure, remove: layers.remove, list: layers.list, usage: layers.usage },
+    workspaces: dockerWorkspaces(docker, installation, networks.gateway),
     close() {
       closed.abort();
       return Promise.resolve();

@@ -9,6 +9,9 @@ export const runLabel = "dtaas.run";
 /** On containers: the name we were asked for, and a fingerprint of the configuration they were made with. */
 export const nameLabel = "dtaas.name";
 export const configLabel = "dtaas.config";
+/** On containers of workspaces, which have no run: whose it is, and which session. */
+export const workspaceLabel = "dtaas.workspace";
+export const sessionLabel = "dtaas.session";
 /** On images: content hash of the recipe. */
 export const recipeLabel = "dtaas.recipe";
 /** On volumes: id of the layer. */

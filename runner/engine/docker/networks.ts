@@ -13,6 +13,8 @@ const conflict = 409;
 export interface DockerNetworks extends Networks {
   /** The network image builds run in: no way out but to this machine. Its name, and our address in it. */
   forBuilds(): Promise<{ name: string; host: string }>;
+  /** Our address in the user's network. */
+  gateway(user: string): Promise<string>;
 }
 
 /**
@@ -83,6 +85,16 @@ export function dockerNetworks(docker: Docker, installation: string, poolCidr: s
       return serial.run(poolCidr, async () => {
         await ensure(name, { [userLabel]: user }, false);
         return name;
+      });
+    },
+
+    gateway(user) {
+      return serial.run(poolCidr, async () => {
+        const host = gatewayOf(await ensure(nameFor(user), { [userLabel]: user }, false));
+        if (host) return host;
+        throw new ActionNeededError("NETWORK_UNUSABLE", `the network of ${user} has no gateway`, {
+          hint: `remove it with \`docker network rm ${nameFor(user)}\`; it is made anew`,
+        });
       });
     },
 
