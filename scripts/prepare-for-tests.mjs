@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { installPythonGitlab } from "./install-python-gitlab.mjs";
+import { installTestPrograms } from "./install-test-programs.mjs";
 import { root } from "./run-step.mjs";
 
 /**
@@ -31,7 +31,7 @@ export async function prepareForTests() {
     return error.message.replaceAll("\n", "; ");
   };
   console.log("Machine");
-  await installPythonGitlab(machine, talk);
+  await installTestPrograms(machine, talk);
   let why;
   try {
     return { stop: stoppable(await prepareMachine(machine, talk)) };
