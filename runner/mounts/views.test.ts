@@ -165,6 +165,18 @@ test("a generation goes when nobody can hold it, and not a moment earlier", asyn
   expect(later.current("user1")).toBe("g5");
 });
 
+test("when it cannot be read who holds what, nothing is taken away", async () => {
+  const data = await freshData();
+  const views = new Views(data, { hostPaths: true });
+  const old = views.ensure("user1", [snapshot(data, "dtaas/common", "1", { "models/a/x": "" })]);
+  const longAgo = new Date(Date.now() - 3_600_000);
+  await utimes(old.folder, longAgo, longAgo);
+  mkdirSync(data.viewHolders, { recursive: true });
+  writeFileSync(join(data.viewHolders, "user1.json"), '{"run":{"generation":"g1"}}');
+  expect(await views.collect("user1", new Set())).toBe(0);
+  expect(existsSync(old.folder)).toBe(true);
+});
+
 test("a holder whose container is still to be made counts", async () => {
   const data = await freshData();
   const views = new Views(data, { hostPaths: true });

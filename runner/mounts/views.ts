@@ -13,6 +13,7 @@ import {
 import { join } from "node:path";
 import { type DataFolder, projectFolder, snapshotPath } from "#core/data-folder";
 import { ActionNeededError, isSystemError } from "#core/errors";
+import type { OnSetAside } from "#core/read-or-set-aside";
 import { digest } from "#planning/keys";
 import { mergeAssets } from "#planning/merge-assets";
 import type { PinnedSnapshot, View, ViewSource } from "#schemas/desired-state";
@@ -56,10 +57,10 @@ export class Views {
   readonly #known = new Map<string, Map<string, Generation>>();
 
   /** `hostPaths`: links lead to where snapshots lie on this machine, for engines that cannot show them elsewhere. */
-  constructor(data: DataFolder, options: { hostPaths: boolean }) {
+  constructor(data: DataFolder, options: { hostPaths: boolean; onSetAside?: OnSetAside }) {
     this.#data = data;
     this.#hostPaths = options.hostPaths;
-    this.holders = new ViewHolders(data);
+    this.holders = new ViewHolders(data, options.onSetAside ?? (() => undefined));
   }
 
   /** Where a repository's commits are found by whoever looks through a view. */
