@@ -65,12 +65,6 @@ describe("platform.yaml", () => {
     ["a group with a space", "  group: a b\n", "invalid-value", 4],
     ["a group that climbs", "  group: ../x\n", "invalid-value", 4],
     ["a shared project without group", "  group: a\n  shared: [{ project: common }]\n", "invalid-value", 5],
-    [
-      "two shared projects",
-      "  group: a\n  shared: [{ project: a/b }, { project: a/c }]\n",
-      "too-many-items",
-      5,
-    ],
     ["a field that the language does not have", "  group: a\n  quotas: {}\n", "unknown-field", 5],
     ["a group that is none", "  group: a\n  shared: [{ project: a/b, groups: [a b] }]\n", "invalid-value", 5],
   ])("%s is refused", (_name, lines, code, line) => {

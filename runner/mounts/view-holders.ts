@@ -5,7 +5,6 @@ import type { DataFolder } from "#core/data-folder";
 import { ActionNeededError } from "#core/errors";
 import { type OnSetAside, readOrSetAside } from "#core/read-or-set-aside";
 import { SerialByKey } from "#core/serial-by-key";
-import type { PinnedSnapshot } from "#schemas/desired-state";
 
 // A holder whose container is not there (yet) counts for this long: it is written down before the container is made.
 const unbornMs = 10 * 60_000;
@@ -16,8 +15,6 @@ interface Hold {
   /** `pinned`: this one alone; `live`: this one and every later one. */
   kind: "pinned" | "live";
   sinceMs: number;
-  /** What the container's own /workspace lies over. */
-  base?: PinnedSnapshot;
 }
 
 /** Which containers, by name, hold which generations of a user's view. On disk before a container is made. */
@@ -38,17 +35,14 @@ export class ViewHolders {
   async hold(
     user: string,
     container: string,
-    hold: { generation: string; kind: Hold["kind"]; base?: PinnedSnapshot },
+    hold: { generation: string; kind: Hold["kind"] },
   ): Promise<void> {
-    const { kind, base } = hold;
+    const { kind } = hold;
     await this.#change(user, (holds) => {
       const number = Number(hold.generation.slice(1));
       const before = holds[container];
       const generation = before && before.kind === "live" ? Math.min(before.generation, number) : number;
-      return {
-        ...holds,
-        [container]: { generation, kind, sinceMs: Date.now(), ...(base ? { base } : {}) },
-      };
+      return { ...holds, [container]: { generation, kind, sinceMs: Date.now() } };
     });
   }
 
@@ -70,12 +64,6 @@ export class ViewHolders {
       exact: new Set(all.map(({ generation }) => generation)),
       from: this.#lost.has(user) ? 0 : Math.min(Number.POSITIVE_INFINITY, ...live),
     };
-  }
-
-  /** Snapshots that holders lie over. */
-  async bases(user: string): Promise<PinnedSnapshot[]> {
-    const holds = await this.#change(user, (all) => all);
-    return Object.values(holds).flatMap(({ base }) => base ?? []);
   }
 
   forget(user: string): Promise<void> {

@@ -122,10 +122,10 @@ export class Views {
     }
   }
 
-  /** Snapshots that a generation of this user leads to, or that a holder lies over: as long as they are there, so must these. */
-  async needs(user: string): Promise<PinnedSnapshot[]> {
+  /** Snapshots that a generation of this user leads to: as long as it is there, so must these. */
+  needs(user: string): PinnedSnapshot[] {
     const all = [...this.#generations(user).values()].flatMap(({ sources }) => sources);
-    return [...all, ...(await this.holders.bases(user))].map(({ project, commit }) => ({ project, commit }));
+    return all.map(({ project, commit }) => ({ project, commit }));
   }
 
   /** Users that have a view. */
