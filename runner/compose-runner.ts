@@ -65,7 +65,7 @@ export async function composeRunner(
     secrets,
     health: new HealthMonitor(engine.containers, wishes.nudge),
     disk: new DiskUsage(engine.layers),
-    views: new Views(data, { hostPaths: !engine.placesFolders }),
+    views: new Views(data, { hostPaths: !engine.placesFolders, onSetAside }),
     images: new ImageShelf(engine.images, data, parts.render),
     layers: new KnownLayers(engine.layers),
     published: await PublishedStates.open(data, onSetAside),

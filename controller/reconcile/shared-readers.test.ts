@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -67,4 +67,11 @@ test("while the host is down what was known counts, after a restart too; what wa
   await expect(again.mayRead({ project: "lab/other", groups: [] }, "ada")).rejects.toThrow(
     "the host is down",
   );
+});
+
+test("what cannot be understood on disk is set aside, and the host is asked again", async () => {
+  for (const text of ["{", "[]", "null", '{"lab/turbines plant":7}']) {
+    await writeFile(join(data.root, "readers.json"), text);
+    expect(await who(await SharedReaders.open(data, forge, logger))).toEqual(["ada", "bob"]);
+  }
 });

@@ -1,8 +1,9 @@
 import { join } from "node:path";
-import { readJson, writeJsonAtomic } from "#core/atomic-file";
+import { writeJsonAtomic } from "#core/atomic-file";
 import type { DataFolder } from "#core/data-folder";
-import { messageOf } from "#core/errors";
+import { ActionNeededError, messageOf } from "#core/errors";
 import type { Logger } from "#core/logger";
+import { logSetAside, readOrSetAside } from "#core/read-or-set-aside";
 import { SerialByKey } from "#core/serial-by-key";
 import { accessLevels } from "../auth/decide.ts";
 import type { Forge } from "../forge/forge.ts";
@@ -38,7 +39,8 @@ export class SharedReaders {
 
   static async open(data: DataFolder, forge: Pick<Forge, "members">, logger: Logger): Promise<SharedReaders> {
     const path = join(data.root, "readers.json");
-    const saved = ((await readJson(path)) ?? {}) as Record<string, string[]>;
+    const onSetAside = logSetAside(logger);
+    const saved = (await readOrSetAside(path, { check: checkReaders, onSetAside })) ?? {};
     const readers = new Map(Object.entries(saved).map(([key, users]) => [key, new Set(users)]));
     return new SharedReaders(path, forge, logger, readers);
   }
@@ -100,6 +102,13 @@ export class SharedReaders {
     const all = [...this.#readers].map(([key, users]) => [key, [...users].sort()] as const);
     await this.#serial.run("file", () => writeJsonAtomic(this.#path, Object.fromEntries(all), 0o600));
   }
+}
+
+function checkReaders(value: unknown, path: string): Record<string, string[]> {
+  const lists = value !== null && typeof value === "object" ? Object.values(value) : [undefined];
+  const isNames = (list: unknown) => Array.isArray(list) && list.every((name) => typeof name === "string");
+  if (!Array.isArray(value) && lists.every(isNames)) return value as Record<string, string[]>;
+  throw new ActionNeededError("DOCUMENT_INVALID", `${path} is no list of readers`);
 }
 
 function keyOf({ project, groups }: SharedWish): string {

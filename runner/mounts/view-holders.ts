@@ -1,9 +1,10 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { readJson, writeJsonAtomic } from "#core/atomic-file";
+import { writeJsonAtomic } from "#core/atomic-file";
 import type { DataFolder } from "#core/data-folder";
+import { ActionNeededError } from "#core/errors";
+import { type OnSetAside, readOrSetAside } from "#core/read-or-set-aside";
 import { SerialByKey } from "#core/serial-by-key";
-import type { PinnedSnapshot } from "#schemas/desired-state";
 
 // A holder whose container is not there (yet) counts for this long: it is written down before the container is made.
 const unbornMs = 10 * 60_000;
@@ -14,8 +15,6 @@ interface Hold {
   /** `pinned`: this one alone; `live`: this one and every later one. */
   kind: "pinned" | "live";
   sinceMs: number;
-  /** What the container's own /workspace lies over. */
-  base?: PinnedSnapshot;
 }
 
 /** Which containers, by name, hold which generations of a user's view. On disk before a container is made. */
@@ -23,26 +22,27 @@ export class ViewHolders {
   readonly #data: DataFolder;
   readonly #serial = new SerialByKey();
   readonly #cache = new Map<string, Record<string, Hold>>();
+  readonly #onSetAside: OnSetAside;
+  /** Users whose holds could not be read: until the next start everything of theirs counts as held. */
+  readonly #lost = new Set<string>();
 
-  constructor(data: DataFolder) {
+  constructor(data: DataFolder, onSetAside: OnSetAside) {
     this.#data = data;
+    this.#onSetAside = onSetAside;
   }
 
   /** Resolves when it is on disk. Holding twice holds the older one, too. */
   async hold(
     user: string,
     container: string,
-    hold: { generation: string; kind: Hold["kind"]; base?: PinnedSnapshot },
+    hold: { generation: string; kind: Hold["kind"] },
   ): Promise<void> {
-    const { kind, base } = hold;
+    const { kind } = hold;
     await this.#change(user, (holds) => {
       const number = Number(hold.generation.slice(1));
       const before = holds[container];
       const generation = before && before.kind === "live" ? Math.min(before.generation, number) : number;
-      return {
-        ...holds,
-        [container]: { generation, kind, sinceMs: Date.now(), ...(base ? { base } : {}) },
-      };
+      return { ...holds, [container]: { generation, kind, sinceMs: Date.now() } };
     });
   }
 
@@ -62,14 +62,8 @@ export class ViewHolders {
     const live = all.filter(({ kind }) => kind === "live").map(({ generation }) => generation);
     return {
       exact: new Set(all.map(({ generation }) => generation)),
-      from: Math.min(Number.POSITIVE_INFINITY, ...live),
+      from: this.#lost.has(user) ? 0 : Math.min(Number.POSITIVE_INFINITY, ...live),
     };
-  }
-
-  /** Snapshots that holders lie over. */
-  async bases(user: string): Promise<PinnedSnapshot[]> {
-    const holds = await this.#change(user, (all) => all);
-    return Object.values(holds).flatMap(({ base }) => base ?? []);
   }
 
   forget(user: string): Promise<void> {
@@ -84,8 +78,7 @@ export class ViewHolders {
     change: (holds: Record<string, Hold>) => Record<string, Hold>,
   ): Promise<Record<string, Hold>> {
     return this.#serial.run(user, async () => {
-      const before =
-        this.#cache.get(user) ?? ((await readJson(this.#path(user))) as Record<string, Hold>) ?? {};
+      const before = this.#cache.get(user) ?? (await this.#read(user)) ?? {};
       const after = change(before);
       if (after !== before) await writeJsonAtomic(this.#path(user), after);
       this.#cache.set(user, after);
@@ -93,7 +86,25 @@ export class ViewHolders {
     });
   }
 
+  #read(user: string): Promise<Record<string, Hold> | undefined> {
+    return readOrSetAside(this.#path(user), {
+      check: checkHolds,
+      onSetAside: (found) => {
+        this.#lost.add(user);
+        this.#onSetAside(found);
+      },
+    });
+  }
+
   #path(user: string): string {
     return join(this.#data.viewHolders, `${user}.json`);
   }
+}
+
+function checkHolds(value: unknown, path: string): Record<string, Hold> {
+  const isHold = (hold: Partial<Hold> | null) =>
+    typeof hold?.generation === "number" && typeof hold.sinceMs === "number";
+  const isObject = value !== null && typeof value === "object" && !Array.isArray(value);
+  if (isObject && Object.values(value).every(isHold)) return value as Record<string, Hold>;
+  throw new ActionNeededError("DOCUMENT_INVALID", `${path} does not say who holds what`);
 }

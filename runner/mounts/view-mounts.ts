@@ -65,7 +65,7 @@ export async function pinnedMounts(
   const hasCommon = existsSync(join(snapshotPath(data, own.project, own.commit), "common"));
   const sources: ViewSource[] = [...(hasCommon ? [{ ...own, folder: "common" as const }] : []), ...shared];
   const generation = views.ensure(user, sources);
-  await views.holders.hold(user, container, { generation: generation.name, kind: "pinned", base: own });
+  await views.holders.hold(user, container, { generation: generation.name, kind: "pinned" });
   return [
     { source: generation.folder, target: "/workspace/common" },
     ...(deps.placesFolders ? [{ source: generation.folder, target: liveCommon }] : []),

@@ -13,6 +13,7 @@ import {
 import { join } from "node:path";
 import { type DataFolder, projectFolder, snapshotPath } from "#core/data-folder";
 import { ActionNeededError, isSystemError } from "#core/errors";
+import type { OnSetAside } from "#core/read-or-set-aside";
 import { digest } from "#planning/keys";
 import { mergeAssets } from "#planning/merge-assets";
 import type { PinnedSnapshot, View, ViewSource } from "#schemas/desired-state";
@@ -56,10 +57,10 @@ export class Views {
   readonly #known = new Map<string, Map<string, Generation>>();
 
   /** `hostPaths`: links lead to where snapshots lie on this machine, for engines that cannot show them elsewhere. */
-  constructor(data: DataFolder, options: { hostPaths: boolean }) {
+  constructor(data: DataFolder, options: { hostPaths: boolean; onSetAside?: OnSetAside }) {
     this.#data = data;
     this.#hostPaths = options.hostPaths;
-    this.holders = new ViewHolders(data);
+    this.holders = new ViewHolders(data, options.onSetAside ?? (() => undefined));
   }
 
   /** Where a repository's commits are found by whoever looks through a view. */
@@ -121,10 +122,10 @@ export class Views {
     }
   }
 
-  /** Snapshots that a generation of this user leads to, or that a holder lies over: as long as they are there, so must these. */
-  async needs(user: string): Promise<PinnedSnapshot[]> {
+  /** Snapshots that a generation of this user leads to: as long as it is there, so must these. */
+  needs(user: string): PinnedSnapshot[] {
     const all = [...this.#generations(user).values()].flatMap(({ sources }) => sources);
-    return [...all, ...(await this.holders.bases(user))].map(({ project, commit }) => ({ project, commit }));
+    return all.map(({ project, commit }) => ({ project, commit }));
   }
 
   /** Users that have a view. */

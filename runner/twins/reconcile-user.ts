@@ -165,7 +165,7 @@ async function neededSnapshots(
       if (source) needed.push(source.own, ...(source.shared ?? []));
     }
   }
-  needed.push(...(await runner.views.needs(user)));
+  needed.push(...runner.views.needs(user));
   return [...new Map(needed.map((pinned) => [`${pinned.project} ${pinned.commit}`, pinned])).values()];
 }
 
