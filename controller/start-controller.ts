@@ -38,6 +38,7 @@ import { type ReconcileDeps, reconcileProject } from "./reconcile/reconcile-proj
 import { resync } from "./reconcile/resync.ts";
 import { SharedReaders } from "./reconcile/shared-readers.ts";
 import { Tracked } from "./reconcile/tracked.ts";
+import { credentialReader } from "./remotes/read-credential.ts";
 import { Remotes } from "./remotes/remotes.ts";
 import type { ReadHeadFile } from "./requests/change-state.ts";
 import { reportShared } from "./review/report-shared.ts";
@@ -289,6 +290,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     mirrors,
     tracked,
     logger,
+    readCredential: credentialReader(forge),
     onMoved: nudgeNews,
   });
   const app = createApp({

@@ -7,7 +7,8 @@ import { commitFiles, GitHttpServer, runGitIn } from "../../test/fixtures/git-ht
 import { until } from "../../test/fixtures/until.ts";
 import { LibraryWorld } from "../library/testing/library-world.ts";
 import type { Lookup } from "./check-remote-url.ts";
-import { type ReadCredential, Remotes } from "./remotes.ts";
+import { credentialReader } from "./read-credential.ts";
+import { Remotes } from "./remotes.ts";
 
 const logger = createLogger("test", "silent");
 let world: LibraryWorld;
@@ -38,7 +39,7 @@ async function allow(closed: string[]): Promise<void> {
   if (platform) await world.tracked.setPlatform({ ...platform, remotes: { private: closed } });
 }
 
-async function open(readCredential?: ReadCredential, addressesOf?: Lookup): Promise<Remotes> {
+async function open(addressesOf?: Lookup): Promise<Remotes> {
   return await Remotes.open({
     folder: await world.folder("remotes"),
     forge: world.port,
@@ -47,7 +48,7 @@ async function open(readCredential?: ReadCredential, addressesOf?: Lookup): Prom
     logger,
     onMoved: (path, head) => void world.moved.push(`${path} ${head}`),
     nowMs: () => now++, // each look at the clock a little later
-    ...(readCredential ? { readCredential } : {}),
+    readCredential: credentialReader(world.port),
     ...(addressesOf ? { addressesOf } : {}),
   });
 }
@@ -269,7 +270,7 @@ test("git connects to the address that was checked, whatever the name says by th
   await allow([host]);
   await remotes.close();
   let answers = 0;
-  remotes = await open(undefined, async () => {
+  remotes = await open(async () => {
     answers += 1;
     return [answers === 1 ? "127.0.0.1" : "192.0.2.1"];
   });
@@ -278,20 +279,22 @@ test("git connects to the address that was checked, whatever the name says by th
   expect(answers).toBe(1);
 });
 
-test("credentials are the value of a variable; without them, or without a reader, it says what is missing", async () => {
+test("credentials are the value of the project's variable, and it says what is missing", async () => {
   other.isOpen = false;
   try {
     const there = upstream({ "a.txt": "1\n" });
     const remote = `{ name: up, url: "${there.url}", direction: pull, credentials: PLANT_TOKEN }`;
     const ada = await newUser(remote);
-    expect((await sync(ada.user)).message).toContain("reads no credentials");
-    const values: Record<string, string> = {};
-    await remotes.close();
-    remotes = await open(async (project, name) => values[`${project.path} ${name}`]);
-    expect((await sync(ada.user)).message).toContain("PLANT_TOKEN");
-    values[`${ada.path} PLANT_TOKEN`] = "wrong";
+    const project = world.tracked.projectOf(ada.user);
+    if (!project) throw new Error("it was made just now");
+    const set = (value: string, scope = "*") =>
+      world.port.variables.set(project, { token: "glpat-ada", key: "PLANT_TOKEN", scope, value });
+    expect((await sync(ada.user)).message).toContain("no usable variable PLANT_TOKEN");
+    await set(other.password, "production");
+    expect((await sync(ada.user)).message).toContain("no usable variable PLANT_TOKEN");
+    await set("wrong-horse");
     expect((await sync(ada.user)).message).toContain("wants other credentials");
-    values[`${ada.path} PLANT_TOKEN`] = other.password;
+    await set(other.password);
     const seen = await sync(ada.user);
     expect(seen.outcome).toBe("updated");
     expect(JSON.stringify(seen)).not.toContain(other.password);

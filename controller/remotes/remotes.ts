@@ -13,6 +13,7 @@ import type { Mirrors } from "../assets/mirrors.ts";
 import type { Forge, ForgeProject } from "../forge/forge.ts";
 import type { Tracked } from "../reconcile/tracked.ts";
 import { checkRemoteUrl, type Lookup } from "./check-remote-url.ts";
+import type { ReadCredential } from "./read-credential.ts";
 import { RemoteJournal, type RemoteRecord } from "./remote-journal.ts";
 import { RemoteRepository } from "./remote-repository.ts";
 import { syncRemote } from "./sync-remote.ts";
@@ -20,9 +21,6 @@ import { syncRemote } from "./sync-remote.ts";
 const tickMs = 30_000; // `every` is a minute at least
 const atOnce = 2; // attempts; each has a git process and a connection to another host
 const openPolicy: RemotePolicy = { private: [] };
-
-/** The value of a CI/CD variable of a project; `undefined` where there is none. */
-export type ReadCredential = (project: ForgeProject, name: string) => Promise<string | undefined>;
 
 export interface RemotesDeps {
   /** The journal's folder; what is fetched lies below it. */
@@ -32,8 +30,7 @@ export interface RemotesDeps {
   tracked: Pick<Tracked, "users" | "projectOf" | "platform">;
   /** A fetch of ours has brought a newer head of this project here. */
   onMoved: (path: string, head: string) => void;
-  /** Absent: remotes with `credentials` are refused. */
-  readCredential?: ReadCredential;
+  readCredential: ReadCredential;
   /** Finds a host's addresses; the machine's resolver unless given. */
   addressesOf?: Lookup;
   logger: Logger;
@@ -201,17 +198,12 @@ export class Remotes {
   async #authorization(project: ForgeProject, remote: RemoteSpec): Promise<string | undefined> {
     const name = remote.credentials;
     if (name === undefined) return undefined;
-    const { readCredential } = this.#deps;
-    const refuse = (code: string, message: string, hint: string) =>
-      new ActionNeededError(code, message, { where: { file: "workspace.yaml" }, hint });
-    if (!readCredential) {
-      const hint = "Leave `credentials` out, or name a repository that needs none.";
-      throw refuse("REMOTE_CREDENTIALS_UNSUPPORTED", "This platform reads no credentials for remotes", hint);
-    }
-    const value = await readCredential(project, name);
+    const value = await this.#deps.readCredential(project, name);
     if (value === undefined || value === "" || /[\r\n]/.test(value)) {
-      const hint = `Make a CI/CD variable ${name} in ${project.path} that holds a token.`;
-      throw refuse("REMOTE_CREDENTIALS_MISSING", `There is no usable variable ${name}`, hint);
+      throw new ActionNeededError("REMOTE_CREDENTIALS_MISSING", `There is no usable variable ${name}`, {
+        where: { file: "workspace.yaml" },
+        hint: `Make a CI/CD variable ${name} in ${project.path} itself that holds a token, for every environment.`,
+      });
     }
     const pair = value.includes(":") ? value : `oauth2:${value}`;
     return `Basic ${Buffer.from(pair).toString("base64")}`;
