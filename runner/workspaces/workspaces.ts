@@ -77,6 +77,8 @@ class Looker {
   readonly #parts: WorkspaceParts;
   readonly #serial = new SerialByKey();
   readonly #wakes = new Wakes((user) => void this.look(user));
+  /** Generation of each user's desired-state document when it was looked at last. */
+  readonly #desired = new Map<string, number | undefined>();
   /** Looks that have begun or wait for their turn. */
   readonly #underway = new Set<Promise<void>>();
   #closed = false;
@@ -134,12 +136,15 @@ class Looker {
     const { files, runner, workTrees } = this.#parts;
     const [request, observed] = await Promise.all([files.request(user), files.observed(user)]);
     const running = mine.find(({ state }) => state === "running");
-    const isNews = request?.generation !== observed?.generation;
+    const desired = await runner.desired.get(user);
+    // What may be read of shared assets stands in the other document; a nudge about it may have been lost with Redis.
+    const isNews =
+      request?.generation !== observed?.generation || this.#desired.get(user) !== desired?.generation;
+    this.#desired.set(user, desired?.generation);
     const isOff = observed?.state === "ready" ? !running : mine.length > 0 || observed?.state !== "stopped";
     if (isNews || (isOff && observed?.state !== "failed")) void this.look(user);
     else if (running && observed?.state === "ready") {
-      const head = (await runner.desired.get(user))?.revision;
-      workTrees.sync(running.id, head, () => void this.look(user));
+      workTrees.sync(running.id, desired?.revision, () => void this.look(user));
       if (request?.idleStopAfterMs !== undefined) void this.look(user);
     }
   }
