@@ -37,7 +37,9 @@ try {
   }
   const { forgeRootToken: token, webhookSecret } = platform.settings.secrets;
   const nudged: string[] = [];
+  const heads = new Map(platform.projects.map(({ name, head }) => [name, { revision: head }]));
   const deps = {
+    desired: { get: (user: string) => heads.get(user) },
     forge: new GitLabForge({ url: platform.forgeUrl, token }),
     mirrors,
     tracked: await Tracked.open("dtaas", data, () => {}),

@@ -258,7 +258,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
       await readerLooks.ask();
       const result = await resync(
         {
-          ...{ forge, mirrors, tracked, logger, hookFor, secretsAreBehind },
+          ...{ forge, mirrors, tracked, desired, logger, hookFor, secretsAreBehind },
           nudgeProject: nudgeNews,
           refused: (path) => tooLarge.get(path),
         },

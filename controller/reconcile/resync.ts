@@ -1,6 +1,7 @@
 import pLimit from "p-limit";
 import { messageOf } from "#core/errors";
 import type { Logger } from "#core/logger";
+import type { DesiredState } from "#schemas/desired-state";
 import type { Mirrors } from "../assets/mirrors.ts";
 import type { Forge, ForgeProject, WantedHook } from "../forge/forge.ts";
 import type { Tracked } from "./tracked.ts";
@@ -11,6 +12,8 @@ const parallel = 16;
 export interface ResyncDeps {
   forge: Forge;
   mirrors: Mirrors;
+  /** What users' twins were read from. A mirror may be ahead of it, when somebody else has fetched. */
+  desired: { get(user: string): Pick<DesiredState, "revision"> | undefined };
   tracked: Tracked;
   logger: Logger;
   hookFor(project: ForgeProject): WantedHook;
@@ -67,7 +70,7 @@ export async function resync(
         if (options.signal?.aborted || tracked.role(project.path).kind === "untracked") return;
         try {
           if (options.hooks || isNew.has(project.path)) await ensureHook(deps, project);
-          const [theirs, ours] = await Promise.all([headOf(project), deps.mirrors.head(project)]);
+          const [theirs, ours] = await Promise.all([headOf(project), readHead(deps, project)]);
           if (theirs !== undefined && theirs === deps.refused?.(project.path)) return;
           const sameHead = theirs === ours && !isNew.has(project.path);
           if (sameHead && !(await deps.secretsAreBehind(project))) return;
@@ -100,4 +103,14 @@ async function ensureHook(
       "pushes to it are noticed by the resync only",
     );
   }
+}
+
+/** The commit that was worked on last. */
+async function readHead(
+  { tracked, desired, mirrors }: ResyncDeps,
+  project: ForgeProject,
+): Promise<string | undefined> {
+  const role = tracked.role(project.path);
+  if (role.kind !== "user") return await mirrors.head(project);
+  return desired.get(role.user)?.revision || undefined; // empty for a repository without commits
 }
