@@ -311,6 +311,10 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
       }
       await snapshots.ensure(project, commit);
     },
+    readsShared: async (user, path) => {
+      const wish = tracked.allWishes.find(({ project }) => project === path);
+      return wish !== undefined && (await readers.mayRead(wish, user));
+    },
     deliveries,
     remotes,
     library: new Library({ forge, mirrors, tracked, onMoved: nudgeNews }),

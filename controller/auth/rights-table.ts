@@ -114,7 +114,8 @@ may do is your role in a project there, inherited roles included.
 - Send the token as \`Authorization: Bearer <token>\` or \`PRIVATE-TOKEN: <token>\`. Without one, or with one that the Git
   host does not know, the answer is 401.
 - The project of a user is \`<group>/<user>\`. A *stranger* is no member of it, or a guest.
-- For \`/library/{repository}\` the role in that project counts, a shared one included.
+- For \`/library/{repository}\` the role in that project counts, a shared one included. Members of the groups that
+  \`platform.yaml\` names for a shared one see it as well.
 - An *administrator* is a maintainer or owner of \`<group>/platform\`.
 - A *shared-asset repository* is seen by the twins of those who may: members of its project with the role Reporter or more, and
   members of the groups that platform.yaml names with it, guests too. Taken away, it is out of reach of running twins within 60

@@ -2,14 +2,19 @@ import type { Caller } from "./caller.ts";
 import { type Action, accessLevels, type Decision, decide } from "./decide.ts";
 import type { Memberships } from "./memberships.ts";
 
+/** Whether a user may read a shared-asset repository as a member of a group that platform.yaml names. */
+export type ReadsShared = (user: string, project: string) => Promise<boolean>;
+
 /** Asks the forge for the levels and `decide` for the decision. */
 export class Rights {
   readonly #memberships: Pick<Memberships, "level">;
   readonly #group: string;
+  readonly #readsShared: ReadsShared;
 
-  constructor(memberships: Pick<Memberships, "level">, group: string) {
+  constructor(memberships: Pick<Memberships, "level">, group: string, readsShared: ReadsShared) {
     this.#memberships = memberships;
     this.#group = group;
+    this.#readsShared = readsShared;
   }
 
   /** Where a user's repository is. */
@@ -24,11 +29,13 @@ export class Rights {
     const isEnough = decide(action, { project: 0, platform }) === "allowed";
     const level =
       isEnough || project === undefined ? 0 : await this.#memberships.level(project, caller.user.id);
-    return decide(action, {
+    const decision = decide(action, {
       project: level,
       platform,
       own: project === this.projectOf(caller.user.username),
     });
+    if (action !== "see" || decision === "allowed" || project === undefined) return decision;
+    return (await this.#readsShared(caller.user.username, project)) ? "allowed" : decision;
   }
 
   async mayUser(caller: Caller, action: Action, user: string): Promise<boolean> {

@@ -57,7 +57,7 @@ test("every route of the router is in the OpenAPI document, and nothing else is"
     deps as unknown as Parameters<typeof apiRoutes>[0],
     {
       memberships,
-      rights: new Rights(memberships, "dtaas"),
+      rights: new Rights(memberships, "dtaas", async () => false),
     } as unknown as Parameters<typeof apiRoutes>[1],
   );
   const made = routes.map(({ method, path }) => `${method.toUpperCase()} ${path.replace("+}", "}")}`);

@@ -3,6 +3,7 @@ import type { DataFolder } from "#core/data-folder";
 import type { Logger } from "#core/logger";
 import type { DeliveryView, PlanView, QueueLength } from "#schemas/api";
 import type { PinnedSnapshot } from "#schemas/desired-state";
+import type { ReadsShared } from "../auth/rights.ts";
 import type { Forge } from "../forge/forge.ts";
 import type { Library } from "../library/library.ts";
 import type { ControllerMetrics } from "../metrics.ts";
@@ -33,6 +34,8 @@ export interface AppDeps {
   nudgeUser: (user: string) => Promise<void>;
   /** Makes a checkout that is not there any more; for runs that are done again. */
   ensureSnapshot: (pinned: PinnedSnapshot) => Promise<void>;
+  /** Reading a shared-asset repository as a member of a group that platform.yaml names. */
+  readsShared: ReadsShared;
   deliveries: DeliveryBook;
   library: Library;
   remotes: Pick<Remotes, "list" | "request">;

@@ -43,7 +43,7 @@ export function createApp(deps: AppDeps): Express {
   const runs = runArchive(deps.data, onUnreadable);
   const callers = new Callers(deps.forge);
   const memberships = new Memberships(deps.forge, deps.logger);
-  const rights = new Rights(memberships, deps.group);
+  const rights = new Rights(memberships, deps.group, deps.readsShared);
   app.disable("x-powered-by");
   app.set("query parser", "simple"); // no nested objects out of a query
   app.use(requestLog(deps.logger), requestMetrics(deps.metrics));

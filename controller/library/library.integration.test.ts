@@ -406,6 +406,21 @@ interface Answer {
   errors?: { message: string; extensions?: { code?: string } }[];
 }
 
+test("a member of a group that platform.yaml names reads the shared repository, and does not change it", async () => {
+  const read = () => world.ask("eve", "GET", "/library/common/assets");
+  expect((await read()).status).toBe(404);
+  world.groupReaders.add("eve dtaas/common");
+  try {
+    expect((await read()).status).toBe(200);
+    const written = await world.ask("eve", "PUT", "/library/common/files/models/a.txt", {
+      bytes: Buffer.from("a"),
+    });
+    expect(written.status).toBe(404);
+  } finally {
+    world.groupReaders.clear();
+  }
+});
+
 test("programs of the earlier library service get folders and files in its shapes", async () => {
   const graphql = (who: string, query: string) =>
     ask<Answer>(who, "POST", "/library/graphql", { body: { query } });

@@ -44,6 +44,9 @@ export class LibraryWorld {
   readonly #folder: string;
   readonly #close: () => Promise<void>;
 
+  /** `<user> <project>`: who reads a shared repository by a group alone. */
+  readonly groupReaders = new Set<string>();
+
   private constructor(
     parts: Pick<LibraryWorld, "forge" | "url" | "mirrors" | "tracked" | "port"> & {
       folder: string;
@@ -120,6 +123,7 @@ export class LibraryWorld {
         tracked,
         onMoved: (path, head) => void moved.push(`${path} ${head}`),
       }),
+      readsShared: async (user: string, project: string) => world?.groupReaders.has(`${user} ${project}`),
       stopping: stop.signal,
     };
     const server = createApp(deps as unknown as AppDeps).listen(0, "127.0.0.1");
