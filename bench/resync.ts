@@ -44,6 +44,7 @@ try {
     mirrors,
     tracked: await Tracked.open("dtaas", data, () => {}),
     logger: createLogger("resync", "silent"),
+    hooked: new Set<string>(),
     hookFor: ({ id }: { id: number }) => ({
       url: `${platform.apiUrl}/${id}`,
       ...projectSecret(webhookSecret, id),

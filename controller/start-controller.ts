@@ -136,6 +136,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
       ),
     (path, lines) => logger.error({ path, lines }, "lines of the journal cannot be understood"),
   );
+  const hooked = new Set<string>();
   const hookFor = (project: ForgeProject) => ({
     url: `${config.publicUrl}/webhooks/gitlab?project=${project.id}`,
     ...projectSecret(config.webhookSecret, project.id),
@@ -258,7 +259,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
       await readerLooks.ask();
       const result = await resync(
         {
-          ...{ forge, mirrors, tracked, desired, logger, hookFor, secretsAreBehind },
+          ...{ forge, mirrors, tracked, desired, logger, hookFor, hooked, secretsAreBehind },
           nudgeProject: nudgeNews,
           refused: (path) => tooLarge.get(path),
         },

@@ -17,6 +17,8 @@ export interface ResyncDeps {
   tracked: Tracked;
   logger: Logger;
   hookFor(project: ForgeProject): WantedHook;
+  /** Paths of projects whose hook this process has looked after; one that is not among them is, at the next look. */
+  hooked: Set<string>;
   /** The value of a secret has changed, which no webhook tells. */
   secretsAreBehind(project: ForgeProject): Promise<boolean>;
   /** Ask for a project to be reconciled, soon; `head` is what the host has. */
@@ -69,7 +71,7 @@ export async function resync(
       limit(async () => {
         if (options.signal?.aborted || tracked.role(project.path).kind === "untracked") return;
         try {
-          if (options.hooks || isNew.has(project.path)) await ensureHook(deps, project);
+          if (options.hooks || !deps.hooked.has(project.path)) await ensureHook(deps, project);
           const [theirs, ours] = await Promise.all([headOf(project), readHead(deps, project)]);
           if (theirs !== undefined && theirs === deps.refused?.(project.path)) return;
           const sameHead = theirs === ours && !isNew.has(project.path);
@@ -91,13 +93,15 @@ export async function resync(
 
 /** A shared repository outside of the group may be readable and no more: it is then only compared, here. */
 async function ensureHook(
-  { forge, tracked, hookFor, logger }: ResyncDeps,
+  { forge, tracked, hookFor, hooked, logger }: ResyncDeps,
   project: ForgeProject,
 ): Promise<void> {
   try {
     await forge.ensureHook(project, hookFor(project));
+    hooked.add(project.path);
   } catch (error) {
     if (tracked.role(project.path).kind !== "shared") throw error;
+    hooked.add(project.path); // asked again with all others
     logger.info(
       { project: project.path, err: messageOf(error) },
       "pushes to it are noticed by the resync only",

@@ -1,4 +1,5 @@
-import { chmod, mkdir, symlink, writeFile } from "node:fs/promises";
+import { spawn } from "node:child_process";
+import { chmod, mkdir, rm, symlink, writeFile } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
 import { dirname, join } from "node:path";
 import Docker from "dockerode";
@@ -112,8 +113,16 @@ else {
 
     describe("what a user's twins see of repositories", () => {
       let mounts: ReadOnlyMount[];
+      const onMachine = `${installation.folder}.readable`;
+      const uid = process.getuid?.() === 0 ? 1000 : process.getuid?.();
+      const neighbour = spawn("sleep", ["1000"], uid === undefined ? {} : { uid });
+      afterAll(async () => {
+        neighbour.kill();
+        await rm(onMachine, { force: true });
+      });
 
       beforeAll(async () => {
+        await writeFile(onMachine, "given");
         const data = dataFolder(installation.folder);
         const file = async (project: string, at: string, path: string) => {
           const place = join(snapshotPath(data, project, at), path);
@@ -152,14 +161,14 @@ else {
         }
       });
 
-      test.each(walls(installation.folder))("$about", async ({ ask, without }) => {
+      test.each(walls(onMachine))("$about", async ({ ask, without }) => {
         expect(await answerTo(ask, {}, network, mounts)).toBe("held");
         expect(await answerTo(ask, without, network, mounts)).not.toBe("held");
       });
     });
 
     test("what listens on the machine alone, as the queue does", async () => {
-      const server = createServer((socket) => socket.end("hello\n"));
+      const server = createServer((socket) => socket.on("error", () => undefined).end("hello\n"));
       await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
       const { port } = server.address() as AddressInfo;
       const gateway = `$(ip route 2>/dev/null | sed -n 's/default via \\([^ ]*\\).*/\\1/p')`;

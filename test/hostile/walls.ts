@@ -1,4 +1,4 @@
-import { heldUnless, type Restriction, type Variant } from "./restrictions.ts";
+import { heldUnless, type Restriction } from "./restrictions.ts";
 
 export const commit = "c".repeat(40);
 const closed = `/assets/lab+closed/${commit}/models/secret/model.py`;
@@ -6,10 +6,12 @@ export const hers = `/assets/dtaas+user2/${commit}/data/private.csv`;
 export const shared = `/assets/dtaas+common/${commit}/models/tank/tank.py`;
 export const reads = (path: string) => heldUnless(`cat ${path} >/dev/null`);
 const everything = { shown: { snapshots: "/assets" } };
-const allPowerful: Variant = { host: { Privileged: true, PidMode: "host", SecurityOpt: [] }, user: "0:0" };
 
-/** What the mounts of a view keep from the twins of a user; `data` is the data folder on the machine. */
-export const walls = (data: string): Restriction[] => [
+/**
+ * What the mounts of a view keep from the twins of a user. `onMachine`: a file that everybody on the machine may read, where a
+ * process with the twins' user id runs.
+ */
+export const walls = (onMachine: string): Restriction[] => [
   {
     about: "reading a shared repository without access to it",
     ask: reads(closed),
@@ -41,19 +43,22 @@ export const walls = (data: string): Restriction[] => [
     without: everything,
   },
   {
-    about: "the machine's files through its first process",
-    ask: reads(`/proc/1/root${data}/snapshots/dtaas+user2/${commit}/data/private.csv`),
-    without: allPowerful,
+    about: "the machine's files through its processes",
+    ask: reads(`/proc/[0-9]*/root${onMachine}`),
+    without: { host: { PidMode: "host" } },
   },
   {
     about: "mounting",
     ask: heldUnless("{ mkdir -p /tmp/m && mount -t tmpfs none /tmp/m; }"),
-    without: allPowerful,
+    without: {
+      host: { CapDrop: [], CapAdd: ["SYS_ADMIN"], SecurityOpt: ["seccomp=unconfined"] },
+      user: "0:0",
+    },
   },
   {
     about: "another user's view",
     ask: reads("/views/user2/current/.r/about.json"),
-    without: { shown: { views: "/views" } },
+    without: { shown: { views: "/views" }, user: "0:0" }, // their folder is closed to others, too
   },
   {
     about: "writing to a shared asset",
