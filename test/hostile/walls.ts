@@ -45,7 +45,13 @@ export const walls = (onMachine: string): Restriction[] => [
   {
     about: "the machine's files through its processes",
     ask: reads(`/proc/[0-9]*/root${onMachine}`),
-    without: { host: { PidMode: "host" } },
+    without: {
+      host: {
+        ...{ CapDrop: [], CapAdd: ["SYS_PTRACE", "DAC_OVERRIDE"], SecurityOpt: ["seccomp=unconfined"] },
+        PidMode: "host",
+      },
+      user: "0:0",
+    },
   },
   {
     about: "mounting",
