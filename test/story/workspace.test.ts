@@ -94,6 +94,7 @@ describe("a user with a workspace", () => {
   });
   afterAll(async () => {
     await platform?.close();
+    if (clone) await rm(clone.folder, { recursive: true, force: true });
   });
 
   test("starts it with one command, sees each stage, and finds the repository in it", async () => {
