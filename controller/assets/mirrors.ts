@@ -20,8 +20,11 @@ const fetchDeadlineMs = 5 * 60_000; // a first fetch of a large repository over 
 const maxPacks = 16; // each fetch leaves one; beyond this they are joined, so that reading stays quick
 const maxPackBytes = 4 * 1024 ** 3; // what one fetch may add to a mirror; stops a repository that fills the disk
 const rebuildPauseMs = 10 * 60_000; // a mirror is not built anew for the same suspicion more often
-const maxListedNames = 60_000; // names in listings that are kept, some 400 bytes each
-const maxHeldBytes = 16 * 1024 * 1024; // of small mirrors in memory; more are read again
+const maxListedNames = 30_000; // names in listings that are kept, some 400 bytes each
+const maxListings = 500;
+// Small mirrors in memory: as many as are worked on, and some more. Others are read again, which takes a millisecond.
+const maxHeld = 32;
+const maxHeldBytes = 8 * 1024 * 1024;
 
 // As `git init` writes it.
 const mirrorConfig = `[core]
@@ -48,6 +51,7 @@ export class Mirrors {
   readonly git: GitOptions;
   /** Listings of commits by project and commit, those used last; a commit never changes. */
   readonly readers = new LRUCache<string, GitReader>({
+    max: maxListings,
     maxSize: maxListedNames,
     sizeCalculation: (reader) => reader.entries.length + 1,
   });
@@ -59,8 +63,9 @@ export class Mirrors {
   readonly #swept = new Set<number>();
   readonly #allowsSmall: boolean;
   readonly #small = new LRUCache<number, SmallRepository>({
+    max: maxHeld,
     maxSize: maxHeldBytes,
-    sizeCalculation: (repository) => repository.bytes + 1_024,
+    sizeCalculation: (repository) => repository.bytes + 1,
   });
 
   constructor(options: MirrorsOptions) {

@@ -19,15 +19,16 @@ export interface OwnDockerd {
 }
 
 /**
- * Its data, sockets and process file lie in a folder of its own; it has no default bridge and leaves the machine's
- * firewall alone. `startDockerd` finds all that as the `dockerd` of the path.
+ * Its data, sockets and process file lie in a folder of its own, and its bridges in a network namespace of its own: told to
+ * have no default bridge, a dockerd removes the one that another engine of this machine uses. `startDockerd` finds all that
+ * as the `dockerd` of the path.
  */
 export async function startOwnDockerd(): Promise<OwnDockerd> {
   const folder = await mkdtemp(join(tmpdir(), "dtaas-dockerd-"));
   const where = `--data-root '${folder}/data' --exec-root '${folder}/exec'`;
-  const harmless = "--bridge=none --iptables=false --ip-forward=false";
+  const harmless = "--iptables=false --ip-forward=false";
   const path = "/usr/sbin:/usr/bin:/sbin:/bin";
-  const script = `#!/bin/sh\nPATH=${path} exec dockerd ${harmless} ${where} "$@"\n`;
+  const script = `#!/bin/sh\nPATH=${path} exec unshare --net dockerd ${harmless} ${where} "$@"\n`;
   await writeFile(join(folder, "dockerd"), script, { mode: 0o755 });
   const dockerHost = `unix://${folder}/docker.sock`;
   const engine = await startDockerd({
