@@ -37,10 +37,6 @@ export function forgeUrl(ports: Ports): string {
   return `http://127.0.0.1:${ports.forge}`;
 }
 
-// For processes that are asked in bursts. MiB of the halves in which new objects live: a burst would grow them to 16, and they
-// never shrink. And one pool of freed memory for all threads instead of one for each.
-const little = { NODE_OPTIONS: "--max-semi-space-size=2", MALLOC_ARENA_MAX: "1" };
-
 /** The forge gets neither Redis nor the engine. */
 export function forgeEnvironment(settings: ChildSettings): Record<string, string> {
   return {
@@ -50,7 +46,8 @@ export function forgeEnvironment(settings: ChildSettings): Record<string, string
     DTAAS_FORGE_PORT: String(settings.ports.forge),
     DTAAS_FORGE_URL: forgeUrl(settings.ports),
     DTAAS_FORGE_ROOT_TOKEN: settings.secrets.forgeRootToken,
-    ...little,
+    // MiB of the halves in which new objects live. A burst of requests would grow them to 16, and they never shrink.
+    NODE_OPTIONS: "--max-semi-space-size=2",
   };
 }
 
@@ -61,7 +58,6 @@ export function controllerEnvironment(settings: ChildSettings): Record<string, s
   if (token === undefined) throw new Error("the platform's account is seeded before the controller starts");
   return {
     ...base(settings, ["DTAAS_MAX_FETCH_MIB"]),
-    ...little,
     REDIS_URL: settings.redisUrl,
     DTAAS_HTTP_HOST: "127.0.0.1",
     DTAAS_HTTP_PORT: String(ports.http),
