@@ -1,4 +1,5 @@
 import { Cron } from "croner";
+import { LRUCache } from "lru-cache";
 
 /** When an operation is run by itself: a cron expression of five fields, read in a time zone (IANA name). */
 export interface CronTime {
@@ -7,9 +8,22 @@ export interface CronTime {
 }
 
 const minuteMs = 60_000; // cron knows nothing finer
+const keptVerdicts = 1_000; // a verdict costs a third of what the rest of a document does, and nearly all are repeated
 
-/** What is wrong with it, in one sentence for people; `undefined` when nothing is. Pure but for the date of today. */
+const verdicts = new LRUCache<string, { problem: string | undefined }>({ max: keptVerdicts });
+
+/**
+ * What is wrong with it, in one sentence for people; `undefined` when nothing is. Without a year in it, a time that comes
+ * once comes again: the verdict does not depend on the day.
+ */
 export function cronProblem(time: CronTime, nowMs: number): string | undefined {
+  const key = JSON.stringify([time.cron, time.timeZone]);
+  const known = verdicts.get(key) ?? { problem: findProblem(time, nowMs) };
+  verdicts.set(key, known);
+  return known.problem;
+}
+
+function findProblem(time: CronTime, nowMs: number): string | undefined {
   if (!isTimeZone(time.timeZone)) return `there is no time zone called ${JSON.stringify(time.timeZone)}`;
   try {
     return nextTime(time, nowMs) === undefined ? "that time never comes" : undefined;
