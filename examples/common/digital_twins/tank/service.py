@@ -9,7 +9,7 @@ import time
 import uuid
 from pathlib import Path
 
-COMMON = Path(__file__).resolve().parents[2]
+COMMON = Path(__file__).absolute().parents[2]  # as it was called: links of the view are not followed
 for asset in ("models/water-tank", "functions/json-over-http"):
     sys.path.insert(0, str(COMMON / asset))
 

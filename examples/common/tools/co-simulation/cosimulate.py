@@ -8,7 +8,7 @@ import json
 import sys
 from pathlib import Path
 
-WORKSPACE = Path(__file__).resolve().parents[3]  # /workspace/common/tools/co-simulation/cosimulate.py
+WORKSPACE = Path(__file__).absolute().parents[3]  # /workspace/common/tools/co-simulation/cosimulate.py, links not followed
 
 
 class Unit:
