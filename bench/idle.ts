@@ -10,7 +10,7 @@ import { numberArgument, progress, report } from "./report/report.ts";
 const maxMiB = 300;
 const maxProcessorPercent = 2;
 const twinsPerPush = 12;
-const twinsPerUser = 12; // a user's network has 13 addresses
+const twinsPerUser = 12; // several users, each with a network of their own
 const settleSeconds = 15;
 const twins = numberArgument(0, 100);
 const seconds = numberArgument(1, 65); // a full check of everybody, once a minute, falls into it
