@@ -49,7 +49,7 @@ function tank(more: Partial<WantedPreview> = {}): WantedPreview {
 }
 
 /** Ends well, and leaves a file when it is an execution. */
-const well: FakeRules["behaviour"] = ({ labels }) => ({
+const well: NonNullable<FakeRules["behaviour"]> = ({ labels }) => ({
   exitAfterMs: 1,
   lines: [{ text: `${labels.operation} done` }],
   ...(labels.operation === "execute" ? { writes: { "/workspace/data/out/x.csv": "a\n1\n" } } : {}),
@@ -156,7 +156,7 @@ test("the operations of a merge result run once, in order, apart from everything
   const story = await startWorld({
     behaviour: (spec) => {
       specs.push(structuredClone(spec));
-      return well?.(spec) ?? {};
+      return well(spec);
     },
   });
   await story.want([tank()]);
