@@ -3,7 +3,6 @@ import type { DependencyNode } from "#schemas/check-dependencies";
 import type { DesiredState } from "#schemas/desired-state";
 import { maxDocumentBytes } from "#schemas/limits";
 import { hasErrors } from "#schemas/parse-document";
-import type { RepositoryTree } from "#schemas/repository-tree";
 import { type ValidatedTwin, validateRepository } from "#schemas/validate-repository";
 import { GitReader } from "../assets/git-reader.ts";
 import type { ForgeProject } from "../forge/forge.ts";
@@ -14,7 +13,7 @@ import { pins } from "./pins.ts";
 import { readView } from "./read-view.ts";
 import type { ReconcileDeps, Reconciled } from "./reconcile-project.ts";
 import { repositoryProblems } from "./repository-problems.ts";
-import type { TreeIds } from "./source-key.ts";
+import { treeIds } from "./tree-ids.ts";
 import { treeDiagnostic, treeRefusal } from "./tree-refusal.ts";
 
 // Stands for a repository without commits, as in Git's own reports.
@@ -163,7 +162,7 @@ export async function removeUser(
   return summary(document, isNew);
 }
 
-function otherTwins(desired: DesiredDocuments, user: string): DependencyNode[] {
+export function otherTwins(desired: Pick<DesiredDocuments, "all">, user: string): DependencyNode[] {
   return desired
     .all()
     .filter((document) => document.user !== user)
@@ -177,18 +176,6 @@ function otherTwins(desired: DesiredDocuments, user: string): DependencyNode[] {
         file: `digital_twins/${twin.name}/dt.yaml`,
       })),
     );
-}
-
-function treeIds(reader: RepositoryTree): TreeIds {
-  return {
-    id: (path) => reader.entry(path)?.id,
-    list: (folder) =>
-      reader.list(folder).flatMap((name) => {
-        const path = `${folder}/${name}`;
-        const entry = reader.entry(path);
-        return entry ? [{ path, id: entry.id, executable: entry.executable }] : [];
-      }),
-  };
 }
 
 function summary(document: DesiredState, isNew: boolean): Reconciled {
