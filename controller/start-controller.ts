@@ -26,6 +26,12 @@ import { Deliveries } from "./intake/deliveries.ts";
 import { projectSecret } from "./intake/project-secret.ts";
 import { Library } from "./library/library.ts";
 import { controllerMetrics } from "./metrics.ts";
+import { ComparisonStore } from "./previews/comparison-store.ts";
+import { previewRecords } from "./previews/observed-previews.ts";
+import { PreviewBook } from "./previews/preview-book.ts";
+import { PreviewComparisons } from "./previews/preview-comparisons.ts";
+import type { MergeRequestRef, Previews } from "./previews/previews.ts";
+import { WantedDocuments } from "./previews/wanted-documents.ts";
 import { runArchive } from "./reading/run-archive.ts";
 import { storedDocuments } from "./reading/stored-documents.ts";
 import { DesiredDocuments } from "./reconcile/desired-documents.ts";
@@ -64,6 +70,7 @@ const snapshotGraceMs = 10 * 60_000;
 export interface RunningController {
   /** Where it listens. */
   port: number;
+  previews: Previews;
   close(): Promise<void>;
 }
 
@@ -75,6 +82,10 @@ export interface ControllerParts {
   version: string;
   /** Names of the workspace templates that the runner can build. */
   templates: readonly string[];
+  /** Something new is to be said of the previews of a merge request. */
+  onPreviewChange?(of: MergeRequestRef): void;
+  /** Whether a merge request is open; `undefined` where the host does not say. Without it previews go after their time. */
+  isOpen?(of: MergeRequestRef): Promise<boolean | undefined>;
 }
 
 /** Puts the controller together and starts it; resolves when it listens. `close` ends it without losing anything. */
@@ -170,6 +181,17 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
       options,
     );
   };
+  const compared = new ComparisonStore(data, onSetAside);
+  const previews = new PreviewBook({
+    ...{ mirrors, snapshots, tracked, desired, logger, compared, templates: parts.templates },
+    documents: await WantedDocuments.open(data, onSetAside),
+    records: previewRecords(data, (path, error) =>
+      logger.error({ path, err: messageOf(error) }, "a document cannot be read"),
+    ),
+    comparisons: new PreviewComparisons({ data, runs, store: compared }),
+    nudgeUser: (user) => users.nudge(user, { user }),
+    onChange: (of) => parts.onPreviewChange?.(of),
+  });
   const marks = new Map<string, number>();
   const tooLarge = new Map<string, string>(); // heads that were refused: fetching them again would only cost
   const toldOfShared = new Map<string, string>();
@@ -223,7 +245,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
       redis.workers,
       logger,
       { queue: queues.observed, concurrency: reportsAtOnce, check: checkObservedJob },
-      ({ user }) => report(user),
+      async ({ user }) => void (await Promise.all([report(user), previews.look(user)])),
     ),
   ];
 
@@ -273,6 +295,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
       lastResync = new Date();
       const level = result.behind + result.added + result.removed > 0 ? "info" : "debug";
       logger[level](result, "compared with the host");
+      await previews.tidy(parts.isOpen);
       await collectSnapshots();
       await stopUnentitled(workspaces, forge, logger);
     } catch (error) {
@@ -281,7 +304,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
   };
   const collectSnapshots = async () => {
     const { keep, spare } = await neededSnapshots({ data, desired, documents, runs });
-    const gone = await snapshots.sweep(keep, snapshotGraceMs, spare);
+    const gone = await snapshots.sweep([...keep, ...(await previews.needs())], snapshotGraceMs, spare);
     if (gone.length > 0) logger.info({ snapshots: gone.length }, "unused snapshots removed");
     await lfsStore.sweep(snapshotGraceMs);
   };
@@ -317,6 +340,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
       return wish !== undefined && (await readers.mayRead(wish, user));
     },
     deliveries,
+    previews,
     remotes,
     library: new Library({ forge, mirrors, tracked, onMoved: nudgeNews }),
     secrets: secretBook({ forge, secrets, logger, nudgeProject, publicKey: config.runnerKey }),
@@ -359,6 +383,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
   const address = server.address();
 
   return {
+    previews,
     port: typeof address === "object" && address !== null ? address.port : config.httpPort,
     async close() {
       stopping.abort();

@@ -2,6 +2,7 @@ import { ActionNeededError, messageOf } from "#core/errors";
 import type { Logger } from "#core/logger";
 import { SerialByKey } from "#core/serial-by-key";
 import type { PinnedSnapshot } from "#schemas/desired-state";
+import type { PreviewsView } from "#schemas/preview-view";
 import { isOver, type WantedPreview, type WantedPreviews } from "#schemas/previews";
 import { quote } from "#schemas/quote";
 import { isTwinName } from "#schemas/twin-name";
@@ -9,8 +10,10 @@ import type { ForgeProject } from "../forge/forge.ts";
 import type { Tracked } from "../reconcile/tracked.ts";
 import type { ComparisonStore } from "./comparison-store.ts";
 import { type PreviewRecords, seenOf } from "./observed-previews.ts";
+import { PhaseChanges } from "./phase-changes.ts";
 import type { PreviewComparisons } from "./preview-comparisons.ts";
 import { previewId } from "./preview-id.ts";
+import { previewsView } from "./preview-views.ts";
 import type { MergeRequestRef, PreviewState, Previews, PreviewsWanted } from "./previews.ts";
 import { type PreviewSource, type ResolveDeps, type Resolved, resolvePreviews } from "./resolve-previews.ts";
 import { statesOf } from "./states-of.ts";
@@ -41,8 +44,9 @@ export interface PreviewBookDeps extends Omit<ResolveDeps, "tracked"> {
 export class PreviewBook implements Previews {
   readonly #deps: PreviewBookDeps;
   readonly #serial = new SerialByKey();
-  /** By merge request: what was said last. */
+  /** By user and merge request: what was said last. */
   readonly #told = new Map<string, string>();
+  readonly changes = new PhaseChanges();
 
   constructor(deps: PreviewBookDeps) {
     this.#deps = deps;
@@ -68,39 +72,46 @@ export class PreviewBook implements Previews {
   async remove(of: MergeRequestRef): Promise<void> {
     await this.#ofMergeRequest(of, async () => {
       for (const document of this.#deps.documents.of(of)) await this.#drop(document);
-      this.#told.delete(keyOf(of));
     });
   }
 
   async states(of: MergeRequestRef): Promise<PreviewState[]> {
-    const { documents, records, comparisons } = this.#deps;
     const states: PreviewState[] = [];
-    for (const document of documents.of(of)) {
-      const record = await records.get(document.user, document.id);
-      const isShared = document.id !== previewId(of, true);
-      const compared = await Promise.all(
-        document.twins.map((twin) => comparisons.of(document, twin, seenOf(twin, record))),
-      );
-      states.push(
-        ...statesOf(document, record, compared).map((state) =>
-          isShared ? { ...state, twin: `${document.user}/${state.twin}` } : state,
-        ),
-      );
+    for (const document of this.#deps.documents.of(of)) {
+      const isOwn = document.id === previewId(of, true);
+      states.push(...statesOf(await this.#view(document), isOwn ? "" : `${document.user}/`));
     }
     return states;
   }
 
+  /** Those of one user, by merge request. */
+  async ofUser(user: string): Promise<PreviewsView[]> {
+    const documents = this.#deps.documents.ofUser(user).sort((a, b) => (a.wantedAt < b.wantedAt ? 1 : -1));
+    return await Promise.all(documents.map((document) => this.#view(document)));
+  }
+
+  /** Those of one merge request. */
+  async get(user: string, id: string): Promise<PreviewsView | undefined> {
+    const document = this.#deps.documents.get(user, id);
+    return document && (await this.#view(document));
+  }
+
   /** The runner has said something of this user: whoever shows it is told, once for each change. Errors are logged. */
   async look(user: string): Promise<void> {
-    for (const { mergeRequest } of this.#deps.documents.ofUser(user)) {
+    for (const document of this.#deps.documents.ofUser(user)) {
+      const { id, mergeRequest } = document;
       try {
-        const states = JSON.stringify(await this.states(mergeRequest));
-        if (this.#told.get(keyOf(mergeRequest)) === states) continue;
-        this.#told.set(keyOf(mergeRequest), states);
+        const view = await this.#view(document);
+        const text = JSON.stringify(view);
+        if (this.#told.get(`${user}/${id}`) === text) continue;
+        this.#told.set(`${user}/${id}`, text);
+        this.changes.note(view);
         this.#deps.onChange(mergeRequest);
       } catch (error) {
-        const { iid } = mergeRequest;
-        this.#deps.logger.warn({ user, iid, err: messageOf(error) }, "previews could not be looked at");
+        this.#deps.logger.warn(
+          { user, preview: id, err: messageOf(error) },
+          "previews could not be looked at",
+        );
       }
     }
   }
@@ -238,7 +249,18 @@ export class PreviewBook implements Previews {
   async #drop(document: WantedPreviews): Promise<void> {
     await this.#deps.documents.remove(document);
     await this.#deps.compared.remove(document);
+    this.#told.delete(`${document.user}/${document.id}`);
+    this.changes.gone(document);
     this.#deps.nudgeUser(document.user);
+  }
+
+  async #view(document: WantedPreviews): Promise<PreviewsView> {
+    const { records, comparisons } = this.#deps;
+    const record = await records.get(document.user, document.id);
+    const compared = await Promise.all(
+      document.twins.map((twin) => comparisons.of(document, twin, seenOf(twin, record))),
+    );
+    return previewsView(document, record, compared);
   }
 
   async #whyGone(
