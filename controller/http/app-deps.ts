@@ -39,7 +39,7 @@ export interface AppDeps {
   readsShared: ReadsShared;
   deliveries: DeliveryBook;
   library: Library;
-  previews: Pick<PreviewBook, "ofUser" | "get" | "changes">;
+  previews: Pick<PreviewBook, "ofUser" | "get" | "use" | "changes">;
   remotes: Pick<Remotes, "list" | "request">;
   secrets: SecretBook;
   plan: (user: string) => Promise<PlanView>;

@@ -98,6 +98,7 @@ export function apiRoutes(
     runs,
     nudgeUser: deps.nudgeUser,
     ensureSnapshot: deps.ensureSnapshot,
+    previewUse: (user) => deps.previews.use(user),
     onSetAside: logSetAside(logger),
     onNudgeFailed: (user, error) => {
       logger.warn({ user, err: messageOf(error) }, "the runner could not be told; it will look by itself");

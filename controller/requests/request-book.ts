@@ -11,6 +11,7 @@ import { checkGivenParameters } from "#schemas/parameters";
 import { isAskedFor } from "#schemas/run";
 import { didYouMean } from "#schemas/suggest";
 import type { Parameters } from "#schemas/twin-spec";
+import type { Use } from "#schemas/use";
 import type { RunArchive } from "../reading/run-archive.ts";
 import { listFolder, type StoredDocuments } from "../reading/stored-documents.ts";
 import { IdempotencyKeys, type KeyedWish } from "./idempotency-keys.ts";
@@ -30,6 +31,8 @@ export interface RequestBookDeps {
   nudgeUser: (user: string) => Promise<void>;
   /** Makes a checkout that a former run needs and that is not there any more. Not given: nothing is done again. */
   ensureSnapshot?: (pinned: PinnedSnapshot) => Promise<void>;
+  /** What previews of merge requests take of a user's limits now. Not given: nothing. */
+  previewUse?: (user: string) => Promise<Use>;
   /** Called when a nudge failed: the request is on disk, and the runner's own timer finds it. */
   onNudgeFailed: (user: string, error: unknown) => void;
   onSetAside: OnSetAside;
@@ -140,7 +143,7 @@ export class RequestBook {
         if (run && run.state !== "ended") asked.push(twin.name);
       }
     }
-    const problem = limitProblem(desired, asked);
+    const problem = limitProblem(desired, asked, await this.#deps.previewUse?.(user));
     if (problem === undefined) return;
     throw new ActionNeededError("LIMIT_REACHED", problem, {
       hint: "wait for other runs to end, stop a twin, or ask the platform's administrator for more",
