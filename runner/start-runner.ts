@@ -104,6 +104,11 @@ export async function startRunner(parts: StartParts): Promise<RunningRunner> {
   const { buildSession, controllerUrl } = parts;
   const workspaces = await startWorkspaces({ runner, build: buildSession, controllerUrl });
   const build = async (job: BuildJob) => {
+    // Asked for again while it was being built, before anybody knew that it would fail.
+    if (await runner.images.isHeldBack(job.hash)) {
+      for (const user of builds.settled(job.hash)) nudge(user);
+      return;
+    }
     const end = metrics.buildSeconds.startTimer();
     try {
       await parts.build(job, closing.signal);
