@@ -102,7 +102,7 @@ function looked({
     ? `The result of merging into ${code(targetBranch)} (${code(commit.slice(0, 8))})`
     : `**It conflicts with ${code(targetBranch)}**: the branch itself (${code(commit.slice(0, 8))})`;
   const known =
-    knownErrors === 0 ? "" : ` ${knownErrors} errors that ${code(targetBranch)} has already are left out.`;
+    knownErrors === 0 ? "" : ` Errors that ${code(targetBranch)} has already are left out: ${knownErrors}.`;
   return `${what} was validated: ${twinsValidated} ${twinsValidated === 1 ? "twin" : "twins"}.${known}`;
 }
 

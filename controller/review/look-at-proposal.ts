@@ -78,15 +78,19 @@ async function lookAtUser(deps: LookDeps, user: string, proposed: Proposed): Pro
   const { project, commit, fromOutside } = proposed;
   const foreseen = await foreseeUser(deps, { user, project }, { own: commit, fromOutside });
   if (!foreseen) return nothing;
+  const target = await foreseeUser(deps, { user, project }, { fromOutside });
   const { before, after, validated, observedAt } = foreseen;
   const plan = twinChanges(foreseen);
   const others = deps.desired.all().filter((document) => document.user !== user);
   const touched = dependents(plan.changes, others);
   const over = after.twins.flatMap(({ brokenSince }) => brokenSince?.diagnostics ?? []);
-  const { news, known } = newProblems([...validated.diagnostics, ...over.filter(isLimit)], before);
+  const known = [...(target?.validated.diagnostics ?? []), ...toldBefore(before)];
+  const news = newProblems([...validated.diagnostics, ...over.filter(isLimit)], known);
+  const errors = validated.diagnostics.filter(isError).length - news.filter(isError).length;
   return {
     ...nothing,
-    ...{ plan, observedAt, problems: news, knownErrors: known, twinsValidated: validated.twins.length },
+    ...{ plan, observedAt, problems: news, knownErrors: Math.max(0, errors) },
+    twinsValidated: validated.twins.length,
     images: imageChanges(foreseen),
     assets: changedAssets(before?.view, after.view),
     widening: wideningOfTwins(before?.twins ?? [], after.twins),
@@ -156,31 +160,31 @@ async function lookAtUsers(
 /** Twins that have an error with the proposal and had it not before, each with the first. */
 function brokenTwins({ user, before, validated }: Foreseen): TouchedTwin[] {
   return validated.twins.flatMap(({ name, diagnostics }) => {
-    const errors = diagnostics.filter(({ severity }) => severity === "error");
-    const [first] = newProblems(errors, before).news;
+    const [first] = newProblems(diagnostics.filter(isError), toldBefore(before));
     return first
       ? [{ user, twin: name, what: `${first.file}:${first.line}:${first.column}: ${first.message}` }]
       : [];
   });
 }
 
-/** What the document of the target branch does not hold against it already; errors first. Pure. */
-function newProblems(
-  found: readonly Diagnostic[],
-  before: DesiredState | undefined,
-): { news: Diagnostic[]; known: number } {
+/** What the document of the target branch says is wrong with it. Pure. */
+function toldBefore(before: DesiredState | undefined): Diagnostic[] {
   const broken = [
     ...(before?.refused ?? []),
     ...(before?.twins ?? []).flatMap((twin) => twin.brokenSince ?? []),
   ];
-  const old = [...(before?.problems ?? []), ...broken.flatMap(({ diagnostics }) => diagnostics)];
-  const known = new Set(old.map(identity));
-  const news = found.filter((one) => !known.has(identity(one)));
-  const isError = ({ severity }: Diagnostic) => severity === "error";
-  return {
-    news: [...news.filter(isError), ...news.filter((one) => !isError(one))],
-    known: found.length - news.length,
-  };
+  return [...(before?.problems ?? []), ...broken.flatMap(({ diagnostics }) => diagnostics)];
+}
+
+/** What is not known already; errors first. Pure. */
+function newProblems(found: readonly Diagnostic[], known: readonly Diagnostic[]): Diagnostic[] {
+  const old = new Set(known.map(identity));
+  const news = found.filter((one) => !old.has(identity(one)));
+  return [...news.filter(isError), ...news.filter((one) => !isError(one))];
+}
+
+function isError({ severity }: Diagnostic): boolean {
+  return severity === "error";
 }
 
 function identity({ file, code, message }: Diagnostic): string {

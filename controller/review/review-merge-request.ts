@@ -109,8 +109,7 @@ class Review {
     const discussions = await forge.mergeRequests.discussions(project, iid);
     const diff = await forge.mergeRequests.diff(project, iid);
     if (diff.version.head !== head) throw moved(iid);
-    const problems = relevant(proposal.looked.problems, diff);
-    const findings = { ...proposal, ...proposal.looked, problems, targetBranch: mergeRequest.targetBranch };
+    const findings = { ...proposal, ...proposal.looked, targetBranch: mergeRequest.targetBranch };
     const status = planStatus(findings);
 
     await this.#answer(discussions, {
@@ -125,7 +124,9 @@ class Review {
       asked,
       refusal === undefined ? commit : undefined,
     );
-    const unthreaded = await this.#saveThreads(discussions, diff, { problems, commit, refusal });
+    const unthreaded = await this.#saveThreads(discussions, diff, {
+      ...{ problems: findings.problems, commit, refusal },
+    });
     await this.#saveComment(discussions, {
       ...{ ...findings, unthreaded, previews: states },
       ...(remark === undefined ? {} : { previewRemark: remark }),
@@ -264,10 +265,4 @@ const nothingSeen: Looked = {
 /** The next look sees the head and its diff together. */
 function moved(iid: number): TryLaterError {
   return new TryLaterError(`The diff of !${iid} is not that of its head yet`, { retryAfterMs: 2_000 });
-}
-
-/** Every error; warnings only about what the merge request changes. Pure. */
-function relevant(problems: readonly Diagnostic[], diff: MergeRequestDiff): Diagnostic[] {
-  const changed = new Set(diff.files.map(({ newPath }) => newPath));
-  return problems.filter(({ severity, file }) => severity === "error" || changed.has(file));
 }

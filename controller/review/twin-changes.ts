@@ -34,7 +34,13 @@ export function twinChanges(plan: Plan): { changes: TwinChange[]; staying: numbe
     const parts = old && now ? changedParts(old, now, plan) : [];
     changes.push({ user: plan.user, twin, action, reason, parts });
   }
-  return { changes, staying: plan.changes.length - changes.length };
+  const staying = plan.changes.length - changes.length;
+  for (const twin of before.keys()) {
+    if (plan.changes.some((change) => change.twin === twin)) continue;
+    const reason = "its folder is gone";
+    changes.push({ user: plan.user, twin, action: "remove", reason, parts: [] }); // nobody has seen it run
+  }
+  return { changes, staying };
 }
 
 function isSameAccess(old: DesiredTwin | undefined, now: DesiredTwin | undefined): boolean {
