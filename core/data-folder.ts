@@ -21,6 +21,8 @@ export interface DataFolder {
   keys: string;
   /** (c) `<user>.json`: the commit statuses reported last. */
   reported: string;
+  /** (c) `<project id>/<iid>.json`: what was looked at and answered of each open merge request. */
+  reviews: string;
   /** (c) `<user>.json`: what became of remotes; `git/`: what was fetched from them. */
   remotes: string;
   /** (c) `<user>/<twin>.json`: secrets of one twin, encrypted to the runner's key. */
@@ -64,6 +66,7 @@ export function dataFolder(root: string): DataFolder {
     schedules: at("schedules"),
     keys: at("keys"),
     reported: at("reported"),
+    reviews: at("reviews"),
     remotes: at("remotes"),
     sealed: at("sealed"),
     observed: at("observed"),

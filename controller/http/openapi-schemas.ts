@@ -98,8 +98,14 @@ export const schemas: Record<string, object> = {
       column: whole,
       message: text,
       hint: text,
+      mend: {
+        type: "object",
+        description: "Where there is no doubt: what stands at this place, and what it must be instead.",
+        required: ["from", "to"],
+        properties: { from: text, to: text },
+      },
     },
-    ["hint"],
+    ["hint", "mend"],
   ),
   Twin: record("One twin: what Git asks for and what was observed.", {
     user: text,
