@@ -43,6 +43,12 @@ export interface DataFolder {
   viewHolders: string;
   /** (r) logs of image builds: `<image hash>.ndjson`. */
   builds: string;
+  /** (c) `<user>/<id>.json`: previews of one merge request as they shall be. */
+  previews: string;
+  /** (c) `<user>/<id>.json`: their numbers beside those of live twins, as they were worked out last. */
+  compared: string;
+  /** (r) `<user>/<id>/`: `state.json`, what is seen of them; `<twin>/<run id>/`: their runs. */
+  previewed: string;
   /** (c) `<user>.json`: workspaces as they shall be. Holds tokens: for the two processes only. */
   workspaceRequests: string;
   /** (r) `<user>/`: what is seen of a workspace, what is remembered, its logs, and the files it gets to read. */
@@ -77,6 +83,9 @@ export function dataFolder(root: string): DataFolder {
     views: at("views"),
     viewHolders: at("view-holders"),
     builds: at("builds"),
+    previews: at("previews"),
+    compared: at("compared"),
+    previewed: at("previewed"),
     workspaceRequests: at("workspace-requests"),
     workspaces: at("workspaces"),
     worktrees: at("worktrees"),
@@ -97,6 +106,11 @@ export function snapshotPath(data: DataFolder, project: string, commit: string):
 /** The folder of one run. */
 export function runFolder(data: DataFolder, user: string, twin: string, runId: string): string {
   return join(data.runs, user, twin, runId);
+}
+
+/** Everything the runner keeps of the previews of one merge request. */
+export function previewedFolder(data: DataFolder, of: { user: string; id: string }): string {
+  return join(data.previewed, of.user, of.id);
 }
 
 /** The sealed secrets of one twin. */

@@ -51,7 +51,16 @@ const phases = [
   "failed",
   "refused",
 ];
-const causes = ["state", "restart", "request", "rerun", "schedule", "return-to-last-good", "removal"];
+const causes = [
+  "state",
+  "restart",
+  "request",
+  "rerun",
+  "schedule",
+  "return-to-last-good",
+  "removal",
+  "preview",
+];
 const outcomes = ["succeeded", "failed", "timed-out", "cancelled", "stopped", "lost"];
 
 const revisionReason = record("A revision and why it was left.", { revision: text, reason: text });
