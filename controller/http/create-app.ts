@@ -97,6 +97,7 @@ export function apiRoutes(
     runs,
     nudgeUser: deps.nudgeUser,
     ensureSnapshot: deps.ensureSnapshot,
+    isWorkspaceReady: (user) => deps.workspaces.isReady(user),
     onSetAside: logSetAside(logger),
     onNudgeFailed: (user, error) => {
       logger.warn({ user, err: messageOf(error) }, "the runner could not be told; it will look by itself");

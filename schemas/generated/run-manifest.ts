@@ -48,6 +48,8 @@ export interface RunManifestDocument {
   secrets?: Secret[];
   resources: Resources;
   createdAt: string;
+  worktree?: true;
+  copy?: Copy;
 }
 export interface Snapshot {
   project: string;
@@ -93,4 +95,10 @@ export interface Resources {
   memoryBytes: number;
   pids: number;
   diskBytes?: number;
+}
+export interface Copy {
+  base: string;
+  digest: string;
+  files: number;
+  bytes: number;
 }
