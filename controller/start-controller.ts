@@ -227,6 +227,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     runs,
     nudgeUser: async (user) => users.nudge(user, { user }),
     ensureSnapshot,
+    isWorkspaceReady: async (user) => await workspaces.isReady(user),
     onSetAside,
     onNudgeFailed: (user, error) => {
       logger.warn({ user, err: messageOf(error) }, "the runner could not be told; it will look by itself");

@@ -33,6 +33,8 @@ export interface DataFolder {
   runs: string;
   /** (r) `<user>.json`: what the runner has to remember beyond the engine (last good, refused revisions). */
   memory: string;
+  /** (r) `<user>/<run id>/`: copies of the files of a workspace, for runs that have not ended. */
+  copies: string;
   /** (r) writable layers of twins. */
   layers: string;
   /** (r) `runner.key`: the private keys that secrets are opened with; nobody else reads this folder. */
@@ -78,6 +80,7 @@ export function dataFolder(root: string): DataFolder {
     observed: at("observed"),
     runs: at("runs"),
     memory: at("memory"),
+    copies: at("copies"),
     layers: at("layers"),
     runner: at("runner"),
     views: at("views"),

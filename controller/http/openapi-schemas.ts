@@ -76,6 +76,7 @@ const runFields = {
   rerunOf: orNull(text),
   attempt: orNull(whole),
   revision: orNull(text),
+  worktree: { type: "boolean", description: "It ran a copy of the files in the user's workspace." },
   createdAt: orNull(time),
   startedAt: orNull(time),
   finishedAt: orNull(time),
