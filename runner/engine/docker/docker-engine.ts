@@ -15,6 +15,7 @@ import { dockerLogs } from "./logs.ts";
 import { dockerNetworks } from "./networks.ts";
 import { overlayProbe } from "./overlay-probe.ts";
 import { dockerWorkspaces } from "./workspaces.ts";
+import { dockerWorktreeUsage } from "./worktree-usage.ts";
 
 const pingDeadlineMs = 5_000;
 const defaultSocket = "/var/run/docker.sock";
@@ -58,6 +59,10 @@ export function createDockerEngine(options: DockerEngineOptions): Engine {
     overlayWorks: once(tryOverlay),
     image: () => images.base(),
   });
+  const worktrees = dockerWorktreeUsage(docker, installation, {
+    folder: dataFolder.worktrees,
+    image: () => images.base(),
+  });
   const closed = new AbortController();
   const inspected = new InspectedContainers();
   const events = dockerEvents(docker, installation, inspected);
@@ -99,10 +104,10 @@ export function createDockerEngine(options: DockerEngineOptions): Engine {
     images,
     networks: { ensure: networks.ensure, remove: networks.remove, list: networks.list },
     layers: { ensure: layers.ensure, remove: layers.remove, list: layers.list, usage: layers.usage },
-    workspaces: dockerWorkspaces(docker, installation, networks.gateway),
-    close() {
+    workspaces: dockerWorkspaces(docker, installation, networks.gateway, worktrees.usage),
+    async close() {
       closed.abort();
-      return Promise.resolve();
+      await worktrees.close();
     },
   };
 }
