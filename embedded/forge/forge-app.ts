@@ -18,6 +18,7 @@ import { plainJson } from "./http/plain-json.ts";
 import { limitRate } from "./http/rate-limit.ts";
 import { memberRoutes } from "./members/member-routes.ts";
 import { metadataRoutes } from "./metadata/metadata-routes.ts";
+import { keyRoutes } from "./oidc/key-routes.ts";
 import { projectTokenRoutes } from "./project-tokens/project-token-routes.ts";
 import { projectRoutes } from "./projects/project-routes.ts";
 import { repositoryRoutes } from "./repository/repository-routes.ts";
@@ -44,6 +45,7 @@ export function forgeApp(context: ForgeContext): Express {
     next();
   });
   app.use(plainJson);
+  app.use(keyRoutes(context));
   app.use(gitHttp(context));
   app.use("/api/v4", api(context));
   app.use("/api/graphql", graphQlRoutes(context));

@@ -3,6 +3,8 @@ import type { Git } from "./git/git.ts";
 import type { Objects } from "./git/objects.ts";
 import type { Repositories } from "./git/repositories.ts";
 import type { HookSender } from "./hooks/hook-sender.ts";
+import type { MintIdToken } from "./oidc/mint-id-token.ts";
+import type { SigningKeys } from "./oidc/signing-keys.ts";
 import type { StatusStore } from "./statuses/status-store.ts";
 import type { Store } from "./store/store.ts";
 import type { Underway } from "./underway.ts";
@@ -19,6 +21,10 @@ export interface ForgeContext {
   hookSender: HookSender;
   /** As `hookSender`, for hooks of the whole forge: their numbers are counted apart. */
   systemHookSender: HookSender;
+  /** What the forge signs tokens with. */
+  signingKeys: SigningKeys;
+  /** Tokens by which a job proves to others which job it is. */
+  mintIdToken: MintIdToken;
   /** Clones and pushes, and what follows from them. */
   transfers: Underway;
   /** Requests to the REST API that a user, or a stranger's address, has each minute; `undefined` for any number. */

@@ -9,6 +9,8 @@ import { Git } from "./git/git.ts";
 import { Objects } from "./git/objects.ts";
 import { Repositories } from "./git/repositories.ts";
 import { HookSender } from "./hooks/hook-sender.ts";
+import { idTokenMinter } from "./oidc/mint-id-token.ts";
+import { openSigningKeys } from "./oidc/signing-keys.ts";
 import { repairState } from "./projects/repair-state.ts";
 import { ForgeAdmin } from "./seed/forge-admin.ts";
 import { StatusStore } from "./statuses/status-store.ts";
@@ -44,7 +46,7 @@ export interface RunningForge {
 
 /**
  * Starts the forge on its data folder; a first start makes it. Throws `ActionNeededError` where a person must act:
- * `FORGE_PORT_TAKEN`, `FORGE_STATE_UNREADABLE`, `GIT_MISSING`.
+ * `FORGE_PORT_TAKEN`, `FORGE_STATE_UNREADABLE`, `KEY_EXPOSED`, `GIT_MISSING`.
  */
 export async function startForge(options: ForgeOptions): Promise<RunningForge> {
   const { logger } = options;
@@ -55,6 +57,7 @@ export async function startForge(options: ForgeOptions): Promise<RunningForge> {
   const clock = options.clock ?? (() => new Date());
   const server = createServer({ requestTimeout: requestTimeoutMs, keepAliveTimeout: idleTimeoutMs });
   const sending = { instanceUrl: () => context.url, clock, logger };
+  const signingKeys = await openSigningKeys(join(dataFolder, "oidc", "signing-keys.json"));
   const context: ForgeContext = {
     url: options.url?.replace(/\/+$/, "") ?? "",
     store,
@@ -64,6 +67,8 @@ export async function startForge(options: ForgeOptions): Promise<RunningForge> {
     repositories: await Repositories.open(join(dataFolder, "repositories"), git, projectIds),
     hookSender: new HookSender({ eventsFolder: join(dataFolder, "hook-events"), ...sending }),
     systemHookSender: new HookSender({ eventsFolder: join(dataFolder, "system-hook-events"), ...sending }),
+    signingKeys,
+    mintIdToken: idTokenMinter(signingKeys, () => context.url, clock),
     transfers: new Underway(),
     requestsPerMinute: options.requestsPerMinute,
     clock,
