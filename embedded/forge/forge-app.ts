@@ -18,7 +18,9 @@ import { plainJson } from "./http/plain-json.ts";
 import { limitRate } from "./http/rate-limit.ts";
 import { memberRoutes } from "./members/member-routes.ts";
 import { metadataRoutes } from "./metadata/metadata-routes.ts";
+import { applicationRoutes } from "./oidc/application-routes.ts";
 import { keyRoutes } from "./oidc/key-routes.ts";
+import { pageRoutes } from "./pages/page-routes.ts";
 import { projectTokenRoutes } from "./project-tokens/project-token-routes.ts";
 import { projectRoutes } from "./projects/project-routes.ts";
 import { repositoryRoutes } from "./repository/repository-routes.ts";
@@ -49,6 +51,7 @@ export function forgeApp(context: ForgeContext): Express {
   app.use(gitHttp(context));
   app.use("/api/v4", api(context));
   app.use("/api/graphql", graphQlRoutes(context));
+  app.use(pageRoutes(context));
   app.use((_request, _response) => {
     throw new ApiError(404, { error: "404 Not Found" });
   });
@@ -83,6 +86,7 @@ function api(context: ForgeContext): Router {
     projectTokenRoutes,
     deployTokenRoutes,
     variableRoutes,
+    applicationRoutes,
   ]) {
     routes.use(resource(context));
   }

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { Collection, type Index } from "./collection.ts";
 import type {
+  ApplicationRecord,
   DeployTokenRecord,
   HookRecord,
   HookTarget,
@@ -40,10 +41,14 @@ export interface Store {
   variables: Collection<VariableRecord>;
   /** Key: `<source>:<source id>`. */
   variablesBySource: Index<VariableRecord>;
+  applications: Collection<ApplicationRecord>;
+  /** Key: client id. */
+  applicationsByClient: Index<ApplicationRecord>;
 }
 
 export async function openStore(folder: string): Promise<Store> {
   const variables = await Collection.open<VariableRecord>(join(folder, "variables"));
+  const applications = await Collection.open<ApplicationRecord>(join(folder, "applications"));
   const [users, tokens, namespaces, projects, members, hooks, systemHooks, deployTokens] = await Promise.all([
     Collection.open<UserRecord>(join(folder, "users")),
     Collection.open<TokenRecord>(join(folder, "tokens")),
@@ -76,5 +81,7 @@ export async function openStore(folder: string): Promise<Store> {
     deployTokensBySource: deployTokens.indexBy((token) => `${token.source}:${token.sourceId}`),
     variables,
     variablesBySource: variables.indexBy((variable) => `${variable.source}:${variable.sourceId}`),
+    applications,
+    applicationsByClient: applications.indexBy((application) => application.clientId),
   };
 }
