@@ -78,6 +78,9 @@ module.exports = {
     livesIn("graphql/", "embedded/forge|controller/library"),
     livesIn("(minisearch|yazl)/", "controller/library"),
     livesIn("age-encryption/", "core"),
+    livesIn("oidc-provider/", "embedded/forge/(oidc|pages)"),
+    livesIn("markdown-it/", "embedded/forge/pages"),
+    livesIn("express-openid-connect/", "controller/auth"),
     {
       name: "no-cycles",
       comment: "a cycle of imports (types do not count) hides who is below whom",

@@ -3,11 +3,14 @@ import type { ForgeContext } from "../forge-context.ts";
 import { asAskedFrom } from "../oidc/as-asked-from.ts";
 import { oidcRoutes } from "../oidc/oidc-routes.ts";
 import { makeProvider } from "../oidc/provider.ts";
-import { Sessions } from "../oidc/sessions.ts";
+import { Sessions, sessionUser } from "../oidc/sessions.ts";
 import { answerPageErrors } from "./answer-page-errors.ts";
 import { contentSecurity } from "./content-security.ts";
 import { Forms } from "./forms.ts";
+import { homePage } from "./home-page.ts";
 import { stylesheetPath } from "./page.ts";
+import { PageError } from "./page-error.ts";
+import { projectPages } from "./project-pages.ts";
 import { signInRoutes } from "./sign-in-routes.ts";
 import { stylesheet } from "./stylesheet.ts";
 
@@ -31,8 +34,25 @@ export function pageRoutes(context: ForgeContext): Router {
     next();
   });
   routes.use(signInRoutes({ context, provider, sessions, forms }));
+  routes.use(homePage(context, forms), projectPages(context, forms), nothingThere);
   routes.use(answerPageErrors(context.logger));
   return routes;
+}
+
+/**
+ * A browser is asked to sign in first, since there may be more for members; programs go on. A stranger cannot tell a private
+ * project from none.
+ */
+function nothingThere(request: Request, response: Response, next: NextFunction): void {
+  if (
+    request.path.startsWith("/api/") ||
+    !request.accepts("html") ||
+    !request.get("accept")?.includes("html")
+  ) {
+    next();
+  } else if (request.method === "GET" && !sessionUser(request)) {
+    response.redirect(303, `/users/sign_in?${new URLSearchParams({ return_to: request.originalUrl })}`);
+  } else throw new PageError(404, "There is no such page", "It may be gone, or you may not see it.");
 }
 
 /** This machine has several names, and a cookie belongs to one of them: browsers are led to the one we call ourselves. */
