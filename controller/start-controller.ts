@@ -18,6 +18,7 @@ import { LfsServer } from "./assets/lfs/lfs-server.ts";
 import { LfsStore } from "./assets/lfs/lfs-store.ts";
 import { Mirrors } from "./assets/mirrors.ts";
 import { Snapshots } from "./assets/snapshots.ts";
+import { SignIn } from "./auth/sign-in.ts";
 import type { ControllerConfig } from "./config.ts";
 import type { Forge, ForgeProject } from "./forge/forge.ts";
 import { createApp } from "./http/create-app.ts";
@@ -294,7 +295,18 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     readCredential: credentialReader(forge),
     onMoved: nudgeNews,
   });
+  const signIn =
+    config.signIn &&
+    (await SignIn.open({
+      config: config.signIn,
+      publicUrl: config.publicUrl,
+      forgeUrl: config.forgeUrl,
+      forge,
+      folder: data.signIns,
+      logger,
+    }));
   const app = createApp({
+    signIn,
     version: parts.version,
     group: config.group,
     publicUrl: config.publicUrl,
@@ -364,6 +376,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
       stopping.abort();
       clearInterval(timer);
       scheduler.close();
+      signIn?.close();
       await remotes.close();
       await new Promise<void>((resolve) => {
         server.close(() => resolve());

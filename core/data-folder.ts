@@ -19,6 +19,8 @@ export interface DataFolder {
   schedules: string;
   /** (c) `<user>/<hash>.json`: which run an idempotency key stands for. */
   keys: string;
+  /** (c) sign-ins of browsers, encrypted. */
+  signIns: string;
   /** (c) `<user>.json`: the commit statuses reported last. */
   reported: string;
   /** (c) `<user>.json`: what became of remotes; `git/`: what was fetched from them. */
@@ -63,6 +65,7 @@ export function dataFolder(root: string): DataFolder {
     requests: at("requests"),
     schedules: at("schedules"),
     keys: at("keys"),
+    signIns: at("sign-ins"),
     reported: at("reported"),
     remotes: at("remotes"),
     sealed: at("sealed"),

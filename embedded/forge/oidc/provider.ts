@@ -81,7 +81,11 @@ function configuration(context: ForgeContext): Configuration {
     adapter: artifactAdapter(context),
     jwks: { keys: signingKeys.all } as NonNullable<Configuration["jwks"]>,
     cookies: {
-      names: { session: "_forge_session", interaction: "_forge_interaction", resume: "_forge_resume" },
+      names: {
+        session: "dtaas_forge_session",
+        interaction: "dtaas_forge_interaction",
+        resume: "dtaas_forge_resume",
+      },
       keys: [cookieKeys.cookies],
       long: cookie,
       short: { signed: true, httpOnly: true, sameSite: "lax" },

@@ -5,7 +5,7 @@ import type { ForgeContext } from "../forge-context.ts";
 import { browserSession } from "../oidc/sessions.ts";
 import { PageError } from "./page-error.ts";
 
-const cookieName = "_forge_form";
+const cookieName = "dtaas_forge_form";
 
 /** Tells forms of our own pages from those that another page has sent in somebody's name. */
 export class Forms {

@@ -78,7 +78,7 @@ test("pages run no script, stand in no frame, are not kept, and their cookie is 
     headers: { "content-type": "application/x-www-form-urlencoded", cookie: cookiesOf(browser) },
     body: new URLSearchParams({ ...fields, ...ada }).toString(),
   });
-  const cookies = answer.headers.getSetCookie().filter((line) => line.startsWith("_forge_session"));
+  const cookies = answer.headers.getSetCookie().filter((line) => line.startsWith("dtaas_forge_session"));
   expect(cookies.length).toBe(2);
   for (const cookie of cookies) expect(cookie).toMatch(/httponly/i);
   for (const cookie of cookies) expect(cookie).toMatch(/samesite=lax/i);
@@ -119,20 +119,23 @@ test("a forged, altered or foreign cookie signs nobody in", async () => {
   const { url } = world.forge;
   const browser = await signedIn(ada);
   const host = new URL(url).host;
-  const name = `${host} _forge_session`;
+  const name = `${host} dtaas_forge_session`;
   const value = browser.cookies.get(name) ?? "";
   const signature = browser.cookies.get(`${name}.sig`) ?? "";
   const open = async (session: string, sig: string) =>
     await fetch(`${url}/team/one`, {
       redirect: "manual",
-      headers: { accept: "text/html", cookie: `_forge_session=${session}; _forge_session.sig=${sig}` },
+      headers: {
+        accept: "text/html",
+        cookie: `dtaas_forge_session=${session}; dtaas_forge_session.sig=${sig}`,
+      },
     });
   expect((await open(value, signature)).status).toBe(200);
   const other = await signedIn(bob);
   const forged: [string, string][] = [
     [`${value.slice(0, -1)}x`, signature],
     [value, ""],
-    [value, createHmac("sha1", "guess").update(`_forge_session=${value}`).digest("base64url")],
+    [value, createHmac("sha1", "guess").update(`dtaas_forge_session=${value}`).digest("base64url")],
     [value, other.cookies.get(`${name}.sig`) ?? ""],
     ["%00", "%E0"],
   ];
@@ -221,7 +224,7 @@ test("sign-in outlives a restart of the forge, and ends a week after it was used
 
 test("what lies on the disk lets nobody in", async () => {
   const browser = await signedIn(ada);
-  const cookie = browser.cookies.get(`${new URL(world.forge.url).host} _forge_session`) ?? "";
+  const cookie = browser.cookies.get(`${new URL(world.forge.url).host} dtaas_forge_session`) ?? "";
   const { stdout } = spawnSync("grep", ["-rl", cookie, join(world.folder, "data")], { encoding: "utf8" });
   expect(cookie.length).toBeGreaterThan(16);
   expect(stdout).toBe("");

@@ -21,7 +21,8 @@ export class Browser {
       });
       this.#keep(target, response.headers.getSetCookie());
       const location = response.headers.get("location");
-      if (location === null) return new Shown(target, response, await response.text());
+      if (location === null || response.status < 300 || response.status > 399)
+        return new Shown(target, response, await response.text());
       await response.body?.cancel();
       if (response.status !== 307) request = {};
       target = new URL(location, target).href;
