@@ -19,8 +19,12 @@ export interface DataFolder {
   schedules: string;
   /** (c) `<user>/<hash>.json`: which run an idempotency key stands for. */
   keys: string;
+  /** (c) sign-ins of browsers, encrypted. */
+  signIns: string;
   /** (c) `<user>.json`: the commit statuses reported last. */
   reported: string;
+  /** (c) `<project id>/<iid>.json`: what was looked at and answered of each open merge request. */
+  reviews: string;
   /** (c) `<user>.json`: what became of remotes; `git/`: what was fetched from them. */
   remotes: string;
   /** (c) `<user>/<twin>.json`: secrets of one twin, encrypted to the runner's key. */
@@ -31,6 +35,8 @@ export interface DataFolder {
   runs: string;
   /** (r) `<user>.json`: what the runner has to remember beyond the engine (last good, refused revisions). */
   memory: string;
+  /** (r) `<user>/<run id>/`: copies of the files of a workspace, for runs that have not ended. */
+  copies: string;
   /** (r) writable layers of twins. */
   layers: string;
   /** (r) `runner.key`: the private keys that secrets are opened with; nobody else reads this folder. */
@@ -69,12 +75,15 @@ export function dataFolder(root: string): DataFolder {
     requests: at("requests"),
     schedules: at("schedules"),
     keys: at("keys"),
+    signIns: at("sign-ins"),
     reported: at("reported"),
+    reviews: at("reviews"),
     remotes: at("remotes"),
     sealed: at("sealed"),
     observed: at("observed"),
     runs: at("runs"),
     memory: at("memory"),
+    copies: at("copies"),
     layers: at("layers"),
     runner: at("runner"),
     views: at("views"),

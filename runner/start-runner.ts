@@ -107,6 +107,11 @@ export async function startRunner(parts: StartParts): Promise<RunningRunner> {
   const { buildSession, controllerUrl } = parts;
   const workspaces = await startWorkspaces({ runner, build: buildSession, controllerUrl });
   const build = async (job: BuildJob) => {
+    // Asked for again while it was being built, before anybody knew that it would fail.
+    if (await runner.images.isHeldBack(job.hash)) {
+      for (const user of builds.settled(job.hash)) nudge(user);
+      return;
+    }
     const end = metrics.buildSeconds.startTimer();
     try {
       await parts.build(job, closing.signal);
@@ -226,7 +231,8 @@ export async function startRunner(parts: StartParts): Promise<RunningRunner> {
 async function lookAtDisks(runner: Runner): Promise<void> {
   for (const user of await runner.desired.users()) {
     const desired = await runner.desired.get(user);
-    if (desired && (await runner.disk.look(desired))) runner.nudge(user);
+    if (desired && (await runner.disk.look(user, [...desired.twins, ...runner.copies.sources(user)])))
+      runner.nudge(user);
   }
 }
 
@@ -251,7 +257,8 @@ async function collectImages(runner: Runner, previews: RunnerPreviews, parts: St
     if (fact.state !== "unknown") keep.add(fact.hash);
   }
   for (const user of await runner.desired.users()) {
-    for (const twin of (await runner.desired.get(user))?.twins ?? []) {
+    const wanted = (await runner.desired.get(user))?.twins ?? [];
+    for (const twin of [...wanted, ...runner.copies.sources(user)]) {
       const fact = await runner.images.fact(twin.spec.workspace);
       if (fact.state !== "unknown") keep.add(fact.hash);
     }

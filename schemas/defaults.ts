@@ -71,7 +71,7 @@ export function layerWorkspace(layer: WorkspaceLayer | undefined, wider: Workspa
  * already layered over their own defaults when they were parsed with them.
  */
 export function twinDefaults(from: {
-  platform?: PlatformDocument | undefined;
+  platform?: Pick<PlatformDocument, "defaults"> | undefined;
   workspace?: WorkspaceDocument | undefined;
 }): TwinDefaults {
   const wider = from.platform?.defaults ?? builtInDefaults;

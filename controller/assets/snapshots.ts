@@ -11,7 +11,9 @@ import type { FetchLargeFiles } from "./lfs/large-files.ts";
 import type { Mirrors } from "./mirrors.ts";
 import { writeTree } from "./write-tree.ts";
 
-const leftover = /^\.(new|gone)-/; // unfinished or half removed; names of commits do not begin with a dot
+// Unfinished and half removed ones, beside the folders of projects: those are mounted, and whoever looks into them sees
+// whole snapshots only. On the same file system, so that a rename brings one in or takes it away.
+const halfFolder = ".half";
 // From here on it is worth looking which files the snapshot before has already.
 const manyFiles = 100;
 const manyBytes = 1024 * 1024;
@@ -53,22 +55,23 @@ export class Snapshots {
   }
 
   /**
-   * Makes the folder for snapshots and removes what a crash left half done. `large` brings in what pointers of Git LFS
-   * stand for.
+   * Makes the folder for snapshots and removes what a crash left half done, so that its space is there again. `large`
+   * brings in what pointers of Git LFS stand for.
    */
   static async open(data: DataFolder, mirrors: Mirrors, large?: FetchLargeFiles): Promise<Snapshots> {
     await mkdir(data.snapshots, { recursive: true, mode: 0o700 });
     await chmod(data.snapshots, 0o700); // inside everybody may write, so nobody else may come in
+    const half = join(data.snapshots, halfFolder);
+    await rm(half, { recursive: true, force: true });
+    await mkdir(half, { mode: 0o700 });
     const flush = await LateFlush.open(data.snapshots);
     for (const project of await projectFolders(data)) {
       for (const name of await readdir(join(data.snapshots, project))) {
         const path = join(data.snapshots, project, name);
-        if (leftover.test(name)) await rm(path, { recursive: true, force: true });
-        else if (!(await flush.isSafe(path))) {
-          const gone = join(data.snapshots, project, `.gone-${name}`);
-          await rename(path, gone);
-          await rm(gone, { recursive: true, force: true });
-        }
+        if (isWhole(name) && (await flush.isSafe(path))) continue;
+        const gone = halfPath(data, name);
+        await rename(path, gone);
+        await rm(gone, { recursive: true, force: true });
       }
     }
     await flush.begin();
@@ -131,7 +134,7 @@ export class Snapshots {
     const found: SnapshotOnDisk[] = [];
     for (const folder of await projectFolders(this.#data)) {
       for (const commit of await readdir(join(this.#data.snapshots, folder))) {
-        if (leftover.test(commit)) continue;
+        if (!isWhole(commit)) continue;
         const about = await stat(join(this.#data.snapshots, folder, commit)).catch(() => undefined);
         if (about)
           found.push({ project: folder.replaceAll("+", "/"), commit, usedAt: about.mtime.toISOString() });
@@ -143,7 +146,7 @@ export class Snapshots {
   /** Removes one snapshot; from the first moment on nobody finds a half of it. */
   async remove(project: string, commit: string): Promise<void> {
     const path = snapshotPath(this.#data, project, commit);
-    const gone = join(dirname(path), `.gone-${commit}-${randomBytes(4).toString("hex")}`);
+    const gone = halfPath(this.#data, commit);
     try {
       await rename(path, gone);
     } catch (error) {
@@ -200,11 +203,11 @@ export class Snapshots {
     checkTree(reader);
 
     const parent = dirname(path);
-    await mkdir(parent, { recursive: true });
-    await chmod(parent, 0o755);
     const large = this.#large;
-    const building = join(parent, `.new-${commit}-${randomBytes(4).toString("hex")}`);
+    const building = halfPath(this.#data, commit);
     try {
+      await mkdir(parent, { recursive: true });
+      await chmod(parent, 0o755);
       await writeTree({
         reader,
         mirrors: this.#mirrors,
@@ -219,7 +222,7 @@ export class Snapshots {
     } catch (error) {
       await rm(building, { recursive: true, force: true });
       if (isSystemError(error, "ENOTEMPTY") || isSystemError(error, "EEXIST")) return path; // somebody was faster
-      if (isSystemError(error, "ENOSPC")) {
+      if (isSystemError(error, "ENOSPC") || isSystemError(error, "EDQUOT")) {
         throw new ActionNeededError("DISK_FULL", "There is no room for another snapshot", {
           hint: `Make room on the disk that holds ${this.#data.snapshots}.`,
           cause: error,
@@ -237,7 +240,7 @@ export class Snapshots {
     let newest: { commit: string; usedAtMs: number } | undefined;
     const folder = dirname(snapshotPath(this.#data, project.path, commit));
     for (const name of await readdir(folder)) {
-      if (name === commit || leftover.test(name)) continue;
+      if (name === commit || !isWhole(name)) continue;
       const usedAtMs = (await stat(join(folder, name)).catch(() => undefined))?.mtimeMs ?? 0;
       if (newest === undefined || usedAtMs > newest.usedAtMs) newest = { commit: name, usedAtMs };
     }
@@ -253,6 +256,16 @@ export class Snapshots {
 
 function isLittle({ entries }: GitReader): boolean {
   return entries.length < manyFiles && entries.reduce((sum, { bytes }) => sum + bytes, 0) < manyBytes;
+}
+
+/** Names of commits do not begin with a dot. */
+function isWhole(name: string): boolean {
+  return !name.startsWith(".");
+}
+
+/** A name of its own for what is not whole yet, or not any more. */
+function halfPath(data: DataFolder, name: string): string {
+  return join(data.snapshots, halfFolder, `${name}-${randomBytes(4).toString("hex")}`);
 }
 
 async function projectFolders(data: DataFolder): Promise<string[]> {

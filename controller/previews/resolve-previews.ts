@@ -8,8 +8,8 @@ import { GitReader } from "../assets/git-reader.ts";
 import type { Mirrors } from "../assets/mirrors.ts";
 import { assetList, type ViewPart } from "../reconcile/asset-list.ts";
 import { otherTwins } from "../reconcile/reconcile-user.ts";
+import { treeIds } from "../reconcile/repository-reading.ts";
 import { sourceKey } from "../reconcile/source-key.ts";
-import { treeIds } from "../reconcile/tree-ids.ts";
 
 // Twins of one merge request that are previewed; whoever changes more names those that matter.
 const maxTwins = 10;

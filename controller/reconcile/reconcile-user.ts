@@ -13,15 +13,11 @@ import { pins } from "./pins.ts";
 import { readView } from "./read-view.ts";
 import type { ReconcileDeps, Reconciled } from "./reconcile-project.ts";
 import { repositoryProblems } from "./repository-problems.ts";
-import { treeIds } from "./tree-ids.ts";
+import { documentPaths, preloadBytes, treeIds } from "./repository-reading.ts";
 import { treeDiagnostic, treeRefusal } from "./tree-refusal.ts";
 
 // Stands for a repository without commits, as in Git's own reports.
 const noRevision = "0".repeat(40);
-
-// Documents of ordinary size are read together; larger or further ones are read one by one when they are validated.
-const preloadBytes = 16 * 1024;
-const preloadDocuments = 1_000;
 
 /** Brings a user's desired-state document to what the repository says at this revision. */
 export async function reconcileUser(
@@ -108,12 +104,6 @@ function placeOfResources(twin: ValidatedTwin | undefined, name: string) {
   return { file: twin?.file ?? `digital_twins/${name}`, line, column };
 }
 
-/** What validation will read, so that it is fetched together. */
-function documentPaths(reader: GitReader): string[] {
-  const twins = reader.list("digital_twins").slice(0, preloadDocuments);
-  return ["workspace.yaml", ...twins.map((name) => `digital_twins/${name}/dt.yaml`)];
-}
-
 /** A revision that cannot even be listed: each twin known so far says so, and what ran before runs on. */
 async function refuseRevision(
   deps: ReconcileDeps,
@@ -162,6 +152,7 @@ export async function removeUser(
   return summary(document, isNew);
 }
 
+/** Twins of everybody else, for what depends on what. */
 export function otherTwins(desired: Pick<DesiredDocuments, "all">, user: string): DependencyNode[] {
   return desired
     .all()

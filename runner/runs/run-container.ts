@@ -42,6 +42,7 @@ export function runContainer(manifest: RunManifest, place: RunPlace): ContainerS
       DT_NAME: twin,
       DT_REVISION: revision,
       DT_RUN_ID: runId,
+      ...(manifest.worktree ? { DT_WORKTREE: "true" } : {}),
       ...(preview === undefined ? {} : { DT_PREVIEW: preview }),
     },
     resources: manifest.resources,

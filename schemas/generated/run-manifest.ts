@@ -49,6 +49,8 @@ export interface RunManifestDocument {
   secrets?: Secret[];
   resources: Resources;
   createdAt: string;
+  worktree?: true;
+  copy?: Copy;
 }
 export interface Snapshot {
   project: string;
@@ -94,4 +96,10 @@ export interface Resources {
   memoryBytes: number;
   pids: number;
   diskBytes?: number;
+}
+export interface Copy {
+  base: string;
+  digest: string;
+  files: number;
+  bytes: number;
 }
