@@ -358,6 +358,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     readHeadFile,
     workspaces,
     requests,
+    rollback: { forge, mirrors, nudgeProject: nudgeNews },
     readsShared,
     deliveries,
     remotes,

@@ -9,6 +9,7 @@ import type { ControllerMetrics } from "../metrics.ts";
 import type { Remotes } from "../remotes/remotes.ts";
 import type { ReadHeadFile } from "../requests/change-state.ts";
 import type { RequestBook } from "../requests/request-book.ts";
+import type { RollbackDeps } from "../rollback/rollback-twin.ts";
 import type { SecretBook } from "../secrets/secret-book.ts";
 import type { WorkspaceBook } from "../workspaces/workspace-book.ts";
 
@@ -32,6 +33,7 @@ export interface AppDeps {
   metrics: ControllerMetrics;
   readHeadFile: ReadHeadFile;
   requests: RequestBook;
+  rollback: RollbackDeps;
   /** Reading a shared-asset repository as a member of a group that platform.yaml names. */
   readsShared: ReadsShared;
   deliveries: DeliveryBook;
