@@ -37,6 +37,8 @@ export class FakeMergeRequests implements ForgeMergeRequests {
   readonly us = { id: 1, username: "dtaas-bot" };
   /** Every change that was written, as `say 12`, `edit 12`, `resolve ...`. */
   readonly written: string[] = [];
+  /** `<project id> <branch>` that may be proposed without an open one. */
+  readonly branches = new Set<string>();
   readonly #held = new Map<string, Held>();
   #lastId = 100;
   #clock = Date.parse("2026-01-01T00:00:00.000Z");
@@ -179,6 +181,9 @@ export class FakeMergeRequests implements ForgeMergeRequests {
         held.shown.sourceBranch === sourceBranch,
     );
     if (open) return open.shown;
+    if (!this.branches.has(`${project.id} ${sourceBranch}`)) {
+      throw new ActionNeededError("MERGE_REQUEST_REFUSED", `there is no branch ${sourceBranch}`);
+    }
     const iid = this.open({ project, head: "f".repeat(40), sourceBranch });
     const held = this.#find(project, iid);
     held.shown = { ...held.shown, title: wish.title };
