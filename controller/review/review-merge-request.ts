@@ -203,7 +203,7 @@ class Review {
       this.#writes += 1;
       if (step.kind === "say") {
         const said = await forge.mergeRequests.say(project, iid, step.note);
-        if (!said) unthreaded.add(step.diagnostic);
+        if (said === undefined) unthreaded.add(step.diagnostic);
       } else if (step.kind === "edit") await forge.mergeRequests.edit(project, iid, step);
       else await forge.mergeRequests.resolve(project, iid, step);
     }

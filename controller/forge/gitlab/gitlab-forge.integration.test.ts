@@ -153,10 +153,8 @@ function gitLabMergeRequestStage(forge: Forge, ask: typeof api): MergeRequestSta
       const body = { source_branch: branch, target_branch: "main", title: `Change of ${branch}` };
       return { iid: Number((await ask("POST", `${of(project)}/merge_requests`, body))["iid"]), head };
     },
-    say: async (project, iid, note, discussion) => {
-      const at = `${of(project)}/merge_requests/${iid}/discussions`;
-      const path = discussion === undefined ? at : `${at}/${discussion}/notes`;
-      await ask("POST", path, { body: note });
+    say: async (project, iid, body) => {
+      await ask("POST", `${of(project)}/merge_requests/${iid}/notes`, { body });
     },
     resolve: async (project, iid, discussion) => {
       await ask("PUT", `${of(project)}/merge_requests/${iid}/discussions/${discussion}`, { resolved: true });

@@ -25,9 +25,7 @@ mergeRequestContract(() => ({
     branches.set(`${project.id} ${branch}`, { iid, files: changed, pushes });
     return { iid, head };
   },
-  say: async (project: ForgeProject, iid, body, discussion) => {
-    fake.saidBy(somebody, project, iid, { body, ...(discussion === undefined ? {} : { discussion }) });
-  },
+  say: async (project: ForgeProject, iid, body) => void fake.saidBy(somebody, project, iid, { body }),
   resolve: async (project, iid, discussion) => fake.resolvedBySomebody(project, iid, discussion),
   close: async (project, iid) => fake.change(project, iid, { state: "closed" }),
   token: async (project) => {

@@ -143,12 +143,12 @@ export class FakeMergeRequests implements ForgeMergeRequests {
     const now = this.#now();
     const id = ++this.#lastId;
     const said = { id, body: note.body, author: this.us, isOurs: true, createdAt: now, updatedAt: now };
-    const discussion = this.#add(held, said, {
+    this.#add(held, said, {
       discussion: note.discussion,
       isThread: note.at !== undefined,
     });
     this.written.push(note.at ? `thread ${note.at.newPath}:${note.at.line}` : `say ${id}`);
-    return { discussion, note: id };
+    return id;
   }
 
   async edit(project: ForgeProject, iid: number, { discussion, note, body }: NoteEdit): Promise<void> {
