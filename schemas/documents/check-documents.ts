@@ -9,6 +9,7 @@ import type { GitlabPushEvent } from "../generated/gitlab-push-event.ts";
 import type { LibraryChangesDocument } from "../generated/library-changes.ts";
 import type { BuildJob, ObservedJob, ProjectJob, ReviewJob, UserJob } from "../jobs.ts";
 import type { ObservedState } from "../observed-state.ts";
+import type { ObservedPreviews, WantedPreviews } from "../previews.ts";
 import { printable, quote } from "../quote.ts";
 import type { RunManifest, RunOutcome } from "../run.ts";
 import type { SealedSecrets, SecretEnvelope } from "../sealed-secrets.ts";
@@ -75,6 +76,14 @@ export function checkWorkspaceRequest(value: unknown, file?: string): WorkspaceR
 
 export function checkObservedWorkspace(value: unknown, file?: string): ObservedWorkspace {
   return check<ObservedWorkspace>("observed-workspace", value, file);
+}
+
+export function checkWantedPreviews(value: unknown, file?: string): WantedPreviews {
+  return check<WantedPreviews>("wanted-previews", value, file);
+}
+
+export function checkObservedPreviews(value: unknown, file?: string): ObservedPreviews {
+  return check<ObservedPreviews>("observed-previews", value, file);
 }
 
 /** The body of a request that changes files of the library. */
