@@ -41,7 +41,7 @@ export async function pickCommit(
     const seconds = Math.floor(context.clock().getTime() / 1_000);
     const committer = { name: user.name, email: user.email, seconds, zone: "+0000" };
     const author = pick.kind === "cherry-pick" ? signatureOf(commit.author) : committer;
-    const message = pick.message ?? defaultMessage(commit, pick.kind);
+    const message = pick.message ?? defaultMessage(context, project, commit, pick.kind);
     const id = await writeCommit(git, gitDir, { tree, parents: [head], author, committer, message });
     const moved = await git.run(gitDir, ["update-ref", `refs/heads/${pick.branch}`, id, head]);
     if (moved.code !== 0)
@@ -77,8 +77,17 @@ function refusal(kind: Pick["kind"], error_code: "conflict" | "empty"): ApiError
   return new ApiError(400, { message, error_code });
 }
 
-function defaultMessage(commit: GitCommit, kind: Pick["kind"]): string {
+function defaultMessage(
+  context: ForgeContext,
+  project: ProjectRecord,
+  commit: GitCommit,
+  kind: Pick["kind"],
+): string {
   if (kind === "cherry-pick")
     return `${commit.message.trimEnd()}\n\n(cherry picked from commit ${commit.id})`;
-  return `Revert "${commit.message.split("\n", 1)[0] ?? ""}"\n\nThis reverts commit ${commit.id}`;
+  const merged = context.store.mergeRequestsByProject
+    .all(String(project.id))
+    .find((each) => each.mergeCommit === commit.id);
+  const what = merged ? `merge request !${merged.iid}` : `commit ${commit.id}`;
+  return `Revert "${commit.message.split("\n", 1)[0] ?? ""}"\n\nThis reverts ${what}`;
 }
