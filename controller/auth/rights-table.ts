@@ -78,6 +78,13 @@ export const rightsTable: readonly RightsRow[] = [
     says: "read folders and files; what may not be seen is null",
     ...everybody,
   },
+  { route: "GET /users/{user}/previews", says: "previews of merge requests", ...members },
+  { route: "GET /users/{user}/previews/{id}", says: "those of one merge request", ...members },
+  {
+    route: "GET /users/{user}/previews/{id}/{twin}/runs/{run}/log",
+    says: "the log of one of their runs",
+    ...members,
+  },
   { route: "GET /users/{user}/remotes", says: "repositories on other hosts", ...members },
   { route: "POST /users/{user}/remotes/{remote}/sync", says: "pull from or push to one", ...developers },
   { route: "GET /users/{user}/sealing-key", says: "what to seal secrets to", ...members },

@@ -7,6 +7,7 @@ import type { SignIn } from "../auth/sign-in.ts";
 import type { Forge } from "../forge/forge.ts";
 import type { Library } from "../library/library.ts";
 import type { ControllerMetrics } from "../metrics.ts";
+import type { PreviewBook } from "../previews/preview-book.ts";
 import type { Remotes } from "../remotes/remotes.ts";
 import type { ReadHeadFile } from "../requests/change-state.ts";
 import type { RequestBook } from "../requests/request-book.ts";
@@ -39,6 +40,7 @@ export interface AppDeps {
   readsShared: ReadsShared;
   deliveries: DeliveryBook;
   library: Library;
+  previews: Pick<PreviewBook, "ofUser" | "get" | "use" | "changes">;
   remotes: Pick<Remotes, "list" | "request">;
   secrets: SecretBook;
   plan: (user: string) => Promise<PlanView>;

@@ -20,6 +20,7 @@ import { libraryRoutes } from "./library-routes.ts";
 import { logRoute } from "./log-route.ts";
 import { openApiDocument } from "./openapi.ts";
 import { platformRoutes } from "./platform-routes.ts";
+import { previewRoutes } from "./preview-routes.ts";
 import { addProbeRoutes } from "./probe-routes.ts";
 import { remoteRoutes } from "./remote-routes.ts";
 import { requestLog, requestMetrics } from "./request-log.ts";
@@ -96,7 +97,8 @@ export function apiRoutes(
     ...twinRoutes({ documents, runs, rights, memberships, state, rollback: deps.rollback }),
     ...runRoutes({ data, runs, requests, forge, memberships, rights, publicUrl: deps.publicUrl }),
     logRoute({ data, runs, streams }),
-    eventRoute({ data, documents, rights, streams }),
+    eventRoute({ data, documents, rights, streams, previews: deps.previews }),
+    ...previewRoutes({ data, previews: deps.previews, streams }),
     ...libraryRoutes({ library: deps.library, rights, stopping: deps.stopping }),
     ...remoteRoutes({ remotes: deps.remotes }),
     ...secretRoutes({ secrets: deps.secrets, rights, memberships }),

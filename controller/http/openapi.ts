@@ -1,4 +1,5 @@
 import { libraryPaths, librarySchemas } from "./openapi-library.ts";
+import { previewPaths, previewSchemas } from "./openapi-previews.ts";
 import { remotePaths, remoteSchemas } from "./openapi-remotes.ts";
 import { itemsOf, ref, schemas } from "./openapi-schemas.ts";
 import { workspacePaths, workspaceSchemas } from "./openapi-workspaces.ts";
@@ -80,6 +81,7 @@ const ofTwin = query("twin", "Only for this twin; without it, for all of the pro
 
 const paths: Record<string, Record<string, Operation>> = {
   ...libraryPaths({ operation, json, problem, query }),
+  ...previewPaths({ operation, json, problem, query }),
   ...remotePaths({ operation, json, problem, query }),
   "/openapi.json": {
     get: {
@@ -329,7 +331,8 @@ const paths: Record<string, Record<string, Operation>> = {
       {
         responses: {
           "200": {
-            description: "First `ready`: list the twins after it and nothing is missed. Then `phase` events.",
+            description:
+              "First `ready`: list the twins after it and nothing is missed. Then `phase` events, and `preview` events for previews of merge requests.",
             content: { "text/event-stream": { schema: { type: "string" } } },
           },
         },
@@ -378,7 +381,7 @@ export function openApiDocument(version: string) {
             "Of a browser that has signed in at /auth/login (`__Host-dtaas_session` with https). What changes something also needs the header `X-DTaaS-Request: 1`, from a page of the platform's own origin.",
         },
       },
-      schemas: { ...schemas, ...librarySchemas, ...remoteSchemas, ...workspaceSchemas },
+      schemas: { ...schemas, ...librarySchemas, ...previewSchemas, ...remoteSchemas, ...workspaceSchemas },
     },
   };
 }

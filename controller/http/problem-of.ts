@@ -17,6 +17,7 @@ const statusByCode: Readonly<Record<string, number>> = {
   NOT_FOUND: 404,
   TWIN_NOT_FOUND: 404,
   RUN_NOT_FOUND: 404,
+  PREVIEW_NOT_FOUND: 404,
   OUTPUT_NOT_FOUND: 404,
   DELIVERY_NOT_FOUND: 404,
   PROJECT_NOT_FOUND: 404,
