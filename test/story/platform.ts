@@ -71,6 +71,8 @@ export class Platform {
     users: readonly string[];
     dataFolder?: string;
     dockerHost?: string;
+    /** For stories in which nothing runs. */
+    withoutRunner?: boolean;
   }): Promise<Platform> {
     const folder = options.dataFolder ?? (await mkdtemp(join(tmpdir(), "dtaas-story-")));
     const { settings, redis } = await freshSettings(folder);
@@ -86,7 +88,10 @@ export class Platform {
       });
       await platform.#seed();
       settings.runnerKey = await runnerKey({ environment: runnerEnvironment(settings) });
-      await Promise.all([platform.startController(), platform.startRunner()]);
+      await Promise.all([
+        platform.startController(),
+        options.withoutRunner ? undefined : platform.startRunner(),
+      ]);
     } catch (error) {
       await platform.close();
       throw error;
@@ -135,6 +140,11 @@ export class Platform {
   async close(): Promise<void> {
     await this.controller?.stop();
     await this.runner?.stop();
+    if (!this.runner) {
+      await this.#forge.stop();
+      await this.redis.stop();
+      return await rm(this.settings.dataFolder, { recursive: true, force: true });
+    }
     await run(process.execPath, [join(packageRoot, "dist/runner/main.js"), "--stop-all"], {
       env: runnerEnvironment(this.settings),
     });
