@@ -21,6 +21,7 @@ import { Mirrors } from "./assets/mirrors.ts";
 import { Snapshots } from "./assets/snapshots.ts";
 import { Memberships } from "./auth/memberships.ts";
 import { type ReadsShared, Rights } from "./auth/rights.ts";
+import { SignIn } from "./auth/sign-in.ts";
 import type { ControllerConfig } from "./config.ts";
 import type { Forge, ForgeProject } from "./forge/forge.ts";
 import { createApp } from "./http/create-app.ts";
@@ -348,7 +349,18 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     readCredential: credentialReader(forge),
     onMoved: nudgeNews,
   });
+  const signIn =
+    config.signIn &&
+    (await SignIn.open({
+      config: config.signIn,
+      publicUrl: config.publicUrl,
+      forgeUrl: config.forgeUrl,
+      forge,
+      folder: data.signIns,
+      logger,
+    }));
   const app = createApp({
+    signIn,
     version: parts.version,
     group: config.group,
     publicUrl: config.publicUrl,
@@ -412,6 +424,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
       stopping.abort();
       clearInterval(timer);
       scheduler.close();
+      signIn?.close();
       await remotes.close();
       await new Promise<void>((resolve) => {
         server.close(() => resolve());

@@ -19,6 +19,8 @@ export interface DataFolder {
   schedules: string;
   /** (c) `<user>/<hash>.json`: which run an idempotency key stands for. */
   keys: string;
+  /** (c) sign-ins of browsers, encrypted. */
+  signIns: string;
   /** (c) `<user>.json`: the commit statuses reported last. */
   reported: string;
   /** (c) `<project id>/<iid>.json`: what was looked at and answered of each open merge request. */
@@ -73,6 +75,7 @@ export function dataFolder(root: string): DataFolder {
     requests: at("requests"),
     schedules: at("schedules"),
     keys: at("keys"),
+    signIns: at("sign-ins"),
     reported: at("reported"),
     reviews: at("reviews"),
     remotes: at("remotes"),

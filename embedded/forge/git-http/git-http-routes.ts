@@ -5,7 +5,6 @@ import { serveLfs } from "../lfs/serve-lfs.ts";
 import { followPushOptions } from "../merge-requests/push-options.ts";
 import { refsChanged } from "../repository/refs-changed.ts";
 import type { ProjectRecord } from "../store/records.ts";
-import { PasswordCheck } from "../users/password.ts";
 import { Capabilities } from "./capabilities.ts";
 import { type GitService, gitRefusal } from "./git-access.ts";
 import { gitCaller } from "./git-caller.ts";
@@ -20,7 +19,6 @@ const addressPattern =
 
 /** `/<full path>.git/...`: clone, fetch and push. Everything else goes on to the next handler. */
 export function gitHttp(context: ForgeContext) {
-  const passwords = new PasswordCheck();
   const capabilities = new Capabilities(context.git);
   const limit = pLimit(transfersAtOnce);
 
@@ -29,7 +27,7 @@ export function gitHttp(context: ForgeContext) {
     if (!match) return next();
     const [, path = "", rest = ""] = match;
     if (rest.startsWith("info/lfs/")) {
-      const caller = await gitCaller(context, passwords, request);
+      const caller = await gitCaller(context, request);
       const lfs = { rest: rest.slice("info/lfs/".length), project: projectAt(context, path), caller };
       await context.transfers.run(() => serveLfs(context, lfs, request, response));
       return;
@@ -41,7 +39,7 @@ export function gitHttp(context: ForgeContext) {
       return;
     }
     const project = projectAt(context, path);
-    const caller = await gitCaller(context, passwords, request);
+    const caller = await gitCaller(context, request);
     const refusal = gitRefusal(context, project, caller, service);
     if (refusal || !project) {
       if (refusal?.status === 401) response.set("www-authenticate", 'Basic realm="GitLab"');
