@@ -349,7 +349,8 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
       lastResync = new Date();
       const level = result.behind + result.added + result.removed > 0 ? "info" : "debug";
       logger[level](result, "compared with the host");
-      await previews.tidy((of) => reviews.isOpen(of));
+      // A question for each merge request: not every time.
+      await previews.tidy(hooks ? (of) => reviews.isOpen(of) : undefined);
       await collectSnapshots();
       await stopUnentitled(workspaces, forge, logger);
       const toReview = await reviews.resync();
