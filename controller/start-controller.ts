@@ -35,7 +35,9 @@ import { neededSnapshots } from "./reconcile/needed-snapshots.ts";
 import { pins } from "./reconcile/pins.ts";
 import { planView } from "./reconcile/plan-view.ts";
 import { type ReconcileDeps, reconcileProject } from "./reconcile/reconcile-project.ts";
+import { noteReach } from "./reconcile/reconcile-shared.ts";
 import { resync } from "./reconcile/resync.ts";
+import { SharedReach } from "./reconcile/shared-reach.ts";
 import { SharedReaders } from "./reconcile/shared-readers.ts";
 import { Tracked } from "./reconcile/tracked.ts";
 import { credentialReader } from "./remotes/read-credential.ts";
@@ -148,6 +150,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     snapshots,
     tracked,
     readers,
+    reach: new SharedReach(),
     desired,
     news,
     secrets,
@@ -262,6 +265,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
           ...{ forge, mirrors, tracked, desired, logger, hookFor, hooked, secretsAreBehind },
           nudgeProject: nudgeNews,
           refused: (path) => tooLarge.get(path),
+          noteReach: (path, error) => noteReach(reconcileDeps, path, error),
         },
         { hooks, signal: stopping.signal },
       );
