@@ -89,6 +89,7 @@ export type StopReason =
   | "changed"
   | "access removed"
   | "disk full"
+  | "time over"
   | "unhealthy";
 
 /** What is to be done, in an order that can be applied from top to bottom. Every step may be applied twice. */

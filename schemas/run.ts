@@ -8,7 +8,8 @@ export type RunCause =
   | "rerun"
   | "schedule"
   | "return-to-last-good"
-  | "removal";
+  | "removal"
+  | "preview";
 
 /** Is it a run that somebody, or the twin's schedule, asked for: one that a request stands behind? */
 export function isAskedFor(cause: RunCause): boolean {

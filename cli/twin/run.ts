@@ -48,7 +48,11 @@ export function runCommand(io: CliIo, end: SetExitCode): Command {
         : await findTwin(api, name, context.user);
       const worktree = options.worktree ? { worktree: true } : {};
       const parameters = options.param === undefined ? {} : { parameters: givenParameters(options.param) };
-      const run = await api.postOnce<AcceptedRun>(`${twinPath(twin)}/runs`, { operation, ...worktree, ...parameters });
+      const run = await api.postOnce<AcceptedRun>(`${twinPath(twin)}/runs`, {
+        operation,
+        ...worktree,
+        ...parameters,
+      });
       await tell(context, api, { twin, run, follow: options.follow ?? false, end });
     });
 }

@@ -17,6 +17,7 @@ const halfFolder = ".half";
 // From here on it is worth looking which files the snapshot before has already.
 const manyFiles = 100;
 const manyBytes = 1024 * 1024;
+const passingGraceMs = 30_000; // between a passing wish and the document that needs it lies a second or two
 
 export interface SnapshotOnDisk extends PinnedSnapshot {
   /** ISO 8601: when it was made or last asked for. */
@@ -36,6 +37,8 @@ export class Snapshots {
   readonly #removing = new Map<string, Promise<void>>();
   /** When each was asked for last, in milliseconds since 1970: what the disk says may be a moment old. */
   readonly #askedAt = new Map<string, number>();
+  /** When each was asked for last by somebody who says when it is no longer needed. */
+  readonly #passingAt = new Map<string, number>();
   readonly #flush: LateFlush;
   readonly #large: FetchLargeFiles | undefined;
 
@@ -93,6 +96,29 @@ export class Snapshots {
   ensure(project: { id: number; path: string }, commit: string, signal?: AbortSignal): Promise<string> {
     const path = snapshotPath(this.#data, project.path, commit);
     this.#askedAt.set(path, Date.now());
+    return this.#ensureOnce(path, project, commit, signal);
+  }
+
+  /**
+   * The same for something short-lived: once nobody needs it any more it goes with the next sweep, unless somebody else has asked for it
+   * meanwhile.
+   */
+  ensurePassing(
+    project: { id: number; path: string },
+    commit: string,
+    signal?: AbortSignal,
+  ): Promise<string> {
+    const path = snapshotPath(this.#data, project.path, commit);
+    this.#passingAt.set(path, Date.now());
+    return this.#ensureOnce(path, project, commit, signal);
+  }
+
+  #ensureOnce(
+    path: string,
+    project: { id: number; path: string },
+    commit: string,
+    signal: AbortSignal | undefined,
+  ): Promise<string> {
     const running = this.#making.get(path);
     if (running) return running;
     const removed = this.#removing.get(path) ?? Promise.resolve(); // half gone is as good as gone: it is made again
@@ -145,16 +171,25 @@ export class Snapshots {
     for (const { project, commit, usedAt } of await this.list()) {
       const path = snapshotPath(this.#data, project, commit);
       if (kept.has(path) || spare.has(project)) continue;
-      const usedAtMs = Math.max(Date.parse(usedAt), this.#askedAt.get(path) ?? 0);
-      if (Date.now() - usedAtMs < graceMs || this.#making.has(path)) continue;
+      if (this.#isFresh(path, Date.parse(usedAt), graceMs) || this.#making.has(path)) continue;
       // Nothing is awaited between the question and this: whoever asks from now on waits until it is gone.
       const removing = this.remove(project, commit).finally(() => this.#removing.delete(path));
       this.#removing.set(path, removing);
       await removing;
       this.#askedAt.delete(path);
+      this.#passingAt.delete(path);
       removed.push({ project, commit });
     }
     return removed;
+  }
+
+  /** Asked for so lately that a document which needs it may be on its way. */
+  #isFresh(path: string, usedAtMs: number, graceMs: number): boolean {
+    const nowMs = Date.now();
+    const passingAtMs = this.#passingAt.get(path);
+    if (nowMs - (this.#askedAt.get(path) ?? 0) < graceMs) return true;
+    // The time on disk is that of the passing wish, too: it does not count then.
+    return passingAtMs === undefined ? nowMs - usedAtMs < graceMs : nowMs - passingAtMs < passingGraceMs;
   }
 
   async #ensure(

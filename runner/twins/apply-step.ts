@@ -11,9 +11,10 @@ import {
   type TwinMemory,
 } from "#planning/memory";
 import type { DesiredState, PinnedSnapshot } from "#schemas/desired-state";
-import { mergeParameters, parameterVariables } from "#schemas/parameters";
+import { mergeParameters } from "#schemas/parameters";
 import type { RunManifest } from "#schemas/run";
 import { pinnedMounts, readableProjects } from "../mounts/view-mounts.ts";
+import { runContainer } from "../runs/run-container.ts";
 import { finishRun } from "./finish-run.ts";
 import { containerName, layerId } from "./names.ts";
 import type { Runner } from "./runner.ts";
@@ -137,7 +138,6 @@ async function startRun(runner: Runner, user: string, twin: string, step: StartR
       : snapshotPath(runner.data, own.project, own.commit);
     const layer = await runner.layers.ensure(layerId(user, twin, manifest.sourceKey), lower);
     const runFolder = await runner.runs.writeInputs({ user, twin, runId }, manifest.parameters);
-    const { run, workingDir } = manifest.command;
     const name = containerName(user, twin, step.operation, runId);
     const { data, views } = runner;
     const mounts = await pinnedMounts({ data, views, placesFolders: runner.engine.placesFolders }, desired, {
@@ -154,36 +154,14 @@ async function startRun(runner: Runner, user: string, twin: string, step: StartR
       joins: step.join?.runId,
     });
     const { id } = await containers.create({
-      name,
-      imageId: manifest.image.id,
-      labels: {
-        user,
-        twin,
-        operation: step.operation,
-        run: runId,
+      ...runContainer(manifest, {
+        name,
+        network,
+        layer,
+        runFolder,
         key: step.key,
-        source: manifest.sourceKey,
-        revision: manifest.revision,
-        attempt: String(step.attempt),
-      },
-      command: typeof run === "string" ? [`/workspace/digital_twins/${twin}/${run}`] : run,
-      workingDir: `/workspace/${workingDir}`,
-      environment: {
-        ...manifest.environment,
-        ...given.environment,
-        ...parameterVariables(manifest.parameters),
-        DT_PARAMETERS: "/run/dtaas/parameters.json",
-        DT_USER: user,
-        DT_NAME: twin,
-        DT_REVISION: manifest.revision,
-        DT_RUN_ID: runId,
-        ...(worktree ? { DT_WORKTREE: "true" } : {}),
-      },
-      resources: manifest.resources,
-      network,
-      layer,
-      runFolder,
-      graceMs,
+        environment: given.environment,
+      }),
       environmentFiles: given.environmentFiles,
       mounts: [...given.mounts, ...mounts],
       ...(step.join ? { joinContainerId: step.join.containerId } : {}),

@@ -16,6 +16,11 @@ export class DiskUsage {
     return this.#known.get(layer) ?? (await this.#measure(layer));
   }
 
+  /** Measured now. */
+  async again(layer: string): Promise<number> {
+    return await this.#measure(layer);
+  }
+
   forget(layer: string): void {
     this.#known.delete(layer);
   }

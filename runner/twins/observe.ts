@@ -195,7 +195,7 @@ async function recallLost(
   return memory;
 }
 
-function containerFact(container: Container): ContainerFact {
+export function containerFact(container: Container): ContainerFact {
   const { labels, id, state, exitCode, startedAt, changed } = container;
   return {
     id,

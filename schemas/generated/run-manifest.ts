@@ -21,7 +21,8 @@ export interface RunManifestDocument {
   user: string;
   twin: string;
   operation: string;
-  cause: "state" | "restart" | "request" | "rerun" | "schedule" | "return-to-last-good" | "removal";
+  cause:
+    "state" | "restart" | "request" | "rerun" | "schedule" | "return-to-last-good" | "removal" | "preview";
   requestedBy?: string;
   rerunOf?: string;
   attempt: number;
