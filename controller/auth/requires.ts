@@ -79,14 +79,15 @@ function notAllowed(caller: Caller, action: Action, project: string | undefined)
   const where = project ?? "the platform project";
   return new ActionNeededError(
     "NOT_ALLOWED",
-    `${caller.user.username} may not ${words[action]} in ${where}`,
+    `${caller.user.username} may not ${accessWords[action]} in ${where}`,
     {
       hint: "ask a maintainer of the project for a higher role",
     },
   );
 }
 
-const words: Record<Action, string> = {
+/** What somebody may not do: "may not ... in this project". */
+export const accessWords: Record<Action, string> = {
   identify: "ask who they are",
   see: "see what runs",
   operate: "run or cancel operations",

@@ -2,7 +2,6 @@ import type { RequestHandler } from "express";
 import type { DataFolder } from "#core/data-folder";
 import type { Logger } from "#core/logger";
 import type { DeliveryView, PlanView, QueueLength } from "#schemas/api";
-import type { PinnedSnapshot } from "#schemas/desired-state";
 import type { ReadsShared } from "../auth/rights.ts";
 import type { SignIn } from "../auth/sign-in.ts";
 import type { Forge } from "../forge/forge.ts";
@@ -10,6 +9,7 @@ import type { Library } from "../library/library.ts";
 import type { ControllerMetrics } from "../metrics.ts";
 import type { Remotes } from "../remotes/remotes.ts";
 import type { ReadHeadFile } from "../requests/change-state.ts";
+import type { RequestBook } from "../requests/request-book.ts";
 import type { SecretBook } from "../secrets/secret-book.ts";
 import type { WorkspaceBook } from "../workspaces/workspace-book.ts";
 
@@ -32,9 +32,7 @@ export interface AppDeps {
   logger: Logger;
   metrics: ControllerMetrics;
   readHeadFile: ReadHeadFile;
-  nudgeUser: (user: string) => Promise<void>;
-  /** Makes a checkout that is not there any more; for runs that are done again. */
-  ensureSnapshot: (pinned: PinnedSnapshot) => Promise<void>;
+  requests: RequestBook;
   /** Reading a shared-asset repository as a member of a group that platform.yaml names. */
   readsShared: ReadsShared;
   deliveries: DeliveryBook;

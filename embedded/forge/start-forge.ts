@@ -3,6 +3,7 @@ import type { AddressInfo } from "node:net";
 import { join, resolve } from "node:path";
 import { ActionNeededError, isSystemError } from "#core/errors";
 import type { Logger } from "#core/logger";
+import { SerialByKey } from "#core/serial-by-key";
 import { forgeApp } from "./forge-app.ts";
 import type { ForgeContext } from "./forge-context.ts";
 import { Git } from "./git/git.ts";
@@ -76,6 +77,7 @@ export async function startForge(options: ForgeOptions): Promise<RunningForge> {
     passwords: new PasswordSignIn(store),
     mintIdToken: idTokenMinter(signingKeys, () => context.url, clock),
     transfers: new Underway(),
+    mergeRequestQueue: new SerialByKey(),
     requestsPerMinute: options.requestsPerMinute,
     clock,
     logger,

@@ -1,4 +1,4 @@
-import type { FileDiff } from "../compare/read-diff.ts";
+import type { Diff, FileDiff } from "../compare/read-diff.ts";
 import { type Html, html, type Piece } from "./html.ts";
 
 const maxLines = 3_000; // of one file; more nobody reads on a page
@@ -15,12 +15,12 @@ export interface DiffLine {
 export type BelowLine = (file: FileDiff, line: DiffLine) => Piece;
 
 /** Files of a diff, each as a table. */
-export function diffTables(files: readonly FileDiff[], below?: BelowLine): Html {
-  if (files.length === 0) return html`<p>Nothing changes.</p>`;
+export function diffTables({ files, isOverflow }: Diff, below?: BelowLine): Html {
+  if (files.length === 0 && !isOverflow) return html`<p>Nothing changes.</p>`;
   return html`${files.map(
     (file) =>
       html`<section class="card"><h3 class="path">${titleOf(file)}</h3>${tableOf(file, below)}</section>`,
-  )}`;
+  )}${isOverflow && html`<p class="notice">There are more changes than can be shown; look at them with git.</p>`}`;
 }
 
 function titleOf({ status, oldPath, newPath }: FileDiff): Piece {
