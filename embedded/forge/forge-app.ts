@@ -93,7 +93,6 @@ function api(context: ForgeContext): Router {
     projectTokenRoutes,
     deployTokenRoutes,
     variableRoutes,
-    applicationRoutes,
     labelRoutes,
     mergeRequestRoutes,
     mergeRequestCodeRoutes,
@@ -101,6 +100,7 @@ function api(context: ForgeContext): Router {
     noteRoutes,
     suggestionRoutes,
     commitCommentRoutes,
+    applicationRoutes,
   ]) {
     routes.use(resource(context));
   }

@@ -48,9 +48,6 @@ export interface Store {
   variables: Collection<VariableRecord>;
   /** Key: `<source>:<source id>`. */
   variablesBySource: Index<VariableRecord>;
-  applications: Collection<ApplicationRecord>;
-  /** Key: client id. */
-  applicationsByClient: Index<ApplicationRecord>;
   mergeRequests: Collection<MergeRequestRecord>;
   /** Key: id of the target project. */
   mergeRequestsByProject: Index<MergeRequestRecord>;
@@ -72,6 +69,9 @@ export interface Store {
   labels: Collection<LabelRecord>;
   /** Key: project id. */
   labelsByProject: Index<LabelRecord>;
+  applications: Collection<ApplicationRecord>;
+  /** Key: client id. */
+  applicationsByClient: Index<ApplicationRecord>;
 }
 
 export async function openStore(folder: string): Promise<Store> {
@@ -116,8 +116,6 @@ export async function openStore(folder: string): Promise<Store> {
     deployTokensBySource: deployTokens.indexBy((token) => `${token.source}:${token.sourceId}`),
     variables,
     variablesBySource: variables.indexBy((variable) => `${variable.source}:${variable.sourceId}`),
-    applications,
-    applicationsByClient: applications.indexBy((application) => application.clientId),
     mergeRequests,
     mergeRequestsByProject: mergeRequests.indexBy((each) => String(each.projectId)),
     mergeRequestsByIid: mergeRequests.indexBy((each) => `${each.projectId}:${each.iid}`),
@@ -135,5 +133,7 @@ export async function openStore(folder: string): Promise<Store> {
     suggestionsByNote: suggestions.indexBy((suggestion) => String(suggestion.noteId)),
     labels,
     labelsByProject: labels.indexBy((label) => String(label.projectId)),
+    applications,
+    applicationsByClient: applications.indexBy((application) => application.clientId),
   };
 }
