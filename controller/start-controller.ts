@@ -45,7 +45,9 @@ import { neededSnapshots } from "./reconcile/needed-snapshots.ts";
 import { pins } from "./reconcile/pins.ts";
 import { planView } from "./reconcile/plan-view.ts";
 import { type ReconcileDeps, reconcileProject } from "./reconcile/reconcile-project.ts";
+import { noteReach } from "./reconcile/reconcile-shared.ts";
 import { resync } from "./reconcile/resync.ts";
+import { SharedReach } from "./reconcile/shared-reach.ts";
 import { SharedReaders } from "./reconcile/shared-readers.ts";
 import { Tracked } from "./reconcile/tracked.ts";
 import { credentialReader } from "./remotes/read-credential.ts";
@@ -89,6 +91,8 @@ export interface ControllerParts {
   version: string;
   /** Names of the workspace templates that the runner can build. */
   templates: readonly string[];
+  /** Something new is to be said of the previews of a merge request; whoever watches beside its comment is told, too. */
+  onPreviewChange?(of: MergeRequestRef): void;
 }
 
 /** Puts the controller together and starts it; resolves when it listens. `close` ends it without losing anything. */
@@ -170,6 +174,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     snapshots,
     tracked,
     readers,
+    reach: new SharedReach(),
     desired,
     news,
     secrets,
@@ -201,14 +206,11 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     ),
     comparisons: new PreviewComparisons({ data, runs, store: compared }),
     nudgeUser: (user) => users.nudge(user, { user }),
-    onChange: ({ projectPath, iid }) => reviews.nudge(projectPath, iid),
+    onChange: (of) => {
+      reviews.nudge(of.projectPath, of.iid);
+      parts.onPreviewChange?.(of);
+    },
   });
-  const isOpen = async ({ projectPath, iid }: MergeRequestRef): Promise<boolean | undefined> => {
-    const project = tracked.project(projectPath);
-    if (!project) return undefined;
-    const found = await forge.mergeRequests.show(project, iid);
-    return found?.state === "open";
-  };
   const marks = new Map<string, number>();
   const tooLarge = new Map<string, string>(); // heads that were refused: fetching them again would only cost
   const toldOfShared = new Map<string, string>();
@@ -263,7 +265,20 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     return wish !== undefined && (await readers.mayRead(wish, user));
   };
   const reviews = new Reviews({
-    ...{ forge, mirrors, snapshots, tracked, readers, desired, requests, runs, deliveries, redis, logger },
+    ...{
+      forge,
+      mirrors,
+      snapshots,
+      tracked,
+      readers,
+      reach: reconcileDeps.reach,
+      desired,
+      requests,
+      runs,
+      deliveries,
+      redis,
+      logger,
+    },
     templates: parts.templates,
     observed: (user) => documents.observed(user),
     rights: new Rights(new Memberships(forge, logger), config.group, readsShared),
@@ -298,8 +313,8 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
       logger,
       { queue: queues.observed, concurrency: reportsAtOnce, check: checkObservedJob },
       async ({ user }) => {
-        await Promise.all([reviews.nudgeFollowers(user), previews.look(user)]);
-        await report(user);
+        await reviews.nudgeFollowers(user);
+        await Promise.all([report(user), previews.look(user)]);
       },
     ),
   ];
@@ -339,6 +354,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
           ...{ forge, mirrors, tracked, desired, logger, hookFor, hooked, secretsAreBehind },
           nudgeProject: nudgeNews,
           refused: (path) => tooLarge.get(path),
+          noteReach: (path, error) => noteReach(reconcileDeps, path, error),
         },
         { hooks, signal: stopping.signal },
       );
@@ -350,7 +366,8 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
       lastResync = new Date();
       const level = result.behind + result.added + result.removed > 0 ? "info" : "debug";
       logger[level](result, "compared with the host");
-      await previews.tidy(hooks ? isOpen : undefined); // a question for each merge request: not every time
+      // A question for each merge request: not every time.
+      await previews.tidy(hooks ? (of) => reviews.isOpen(of) : undefined);
       await collectSnapshots();
       await stopUnentitled(workspaces, forge, logger);
       const toReview = await reviews.resync();
@@ -396,6 +413,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     readHeadFile,
     workspaces,
     requests,
+    rollback: { forge, mirrors, nudgeProject: nudgeNews },
     readsShared,
     deliveries,
     previews,

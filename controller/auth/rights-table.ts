@@ -50,6 +50,11 @@ export const rightsTable: readonly RightsRow[] = [
     ...developers,
   },
   {
+    route: "POST /twins/{user}/{twin}/rollback",
+    says: "make a twin as it was: a commit or merge request with the caller's own token, likewise",
+    ...developers,
+  },
+  {
     route: `POST ${run}/save`,
     says: "commit what it kept, with the caller's own token, so the Git host decides, too",
     ...developers,

@@ -11,6 +11,7 @@ import type { PreviewBook } from "../previews/preview-book.ts";
 import type { Remotes } from "../remotes/remotes.ts";
 import type { ReadHeadFile } from "../requests/change-state.ts";
 import type { RequestBook } from "../requests/request-book.ts";
+import type { RollbackDeps } from "../rollback/rollback-twin.ts";
 import type { SecretBook } from "../secrets/secret-book.ts";
 import type { WorkspaceBook } from "../workspaces/workspace-book.ts";
 
@@ -34,6 +35,7 @@ export interface AppDeps {
   metrics: ControllerMetrics;
   readHeadFile: ReadHeadFile;
   requests: RequestBook;
+  rollback: RollbackDeps;
   /** Reading a shared-asset repository as a member of a group that platform.yaml names. */
   readsShared: ReadsShared;
   deliveries: DeliveryBook;

@@ -94,7 +94,7 @@ export function apiRoutes(
   const state = { documents, forge, readHeadFile: deps.readHeadFile };
   return [
     ...platformRoutes({ ...deps, documents, rights, startedAt: new Date() }),
-    ...twinRoutes({ documents, runs, rights, memberships, state }),
+    ...twinRoutes({ documents, runs, rights, memberships, state, rollback: deps.rollback }),
     ...runRoutes({ data, runs, requests, forge, memberships, rights, publicUrl: deps.publicUrl }),
     logRoute({ data, runs, streams }),
     eventRoute({ data, documents, rights, streams, previews: deps.previews }),

@@ -185,6 +185,34 @@ const paths: Record<string, Record<string, Operation>> = {
       },
     ),
   },
+  [`${twin}/rollback`]: {
+    post: operation(
+      `${twin}/rollback`,
+      "twins",
+      "Makes a twin's folder as it was at a former revision, with the caller's own token.",
+      {
+        requestBody: body({
+          type: "object",
+          properties: {
+            revision: {
+              type: "string",
+              description: "Id of a commit of the default branch; without it, the last one that was live.",
+            },
+            mergeRequest: {
+              type: "boolean",
+              description:
+                "Propose it; so it is done, too, where the caller may not push to the default branch.",
+            },
+          },
+        }),
+        responses: {
+          "200": json("The commit, and the merge request where there is one.", ref("Rollback")),
+          "409": problem("There is nothing to roll back, or nothing is known to have been live."),
+          "422": problem("The twin is not in that revision, has links, or the Git host refused."),
+        },
+      },
+    ),
+  },
   [runs]: {
     get: operation(runs, "runs", "Runs of a twin, newest first.", {
       parameters: [

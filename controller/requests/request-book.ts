@@ -35,10 +35,10 @@ export interface RequestBookDeps {
   nudgeUser: (user: string) => Promise<void>;
   /** Makes a checkout that a former run needs and that is not there any more. Not given: nothing is done again. */
   ensureSnapshot?: (pinned: PinnedSnapshot) => Promise<void>;
-  /** What previews of merge requests take of a user's limits now. Not given: nothing. */
-  previewUse?: (user: string) => Promise<Use>;
   /** Whether a user's workspace runs, for runs of a copy of its files. Not given: it does not. */
   isWorkspaceReady?: (user: string) => Promise<boolean>;
+  /** What previews of merge requests take of a user's limits now. Not given: nothing. */
+  previewUse?: (user: string) => Promise<Use>;
   /** Called when a nudge failed: the request is on disk, and the runner's own timer finds it. */
   onNudgeFailed: (user: string, error: unknown) => void;
   onSetAside: OnSetAside;
