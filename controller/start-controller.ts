@@ -45,7 +45,9 @@ import { neededSnapshots } from "./reconcile/needed-snapshots.ts";
 import { pins } from "./reconcile/pins.ts";
 import { planView } from "./reconcile/plan-view.ts";
 import { type ReconcileDeps, reconcileProject } from "./reconcile/reconcile-project.ts";
+import { noteReach } from "./reconcile/reconcile-shared.ts";
 import { resync } from "./reconcile/resync.ts";
+import { SharedReach } from "./reconcile/shared-reach.ts";
 import { SharedReaders } from "./reconcile/shared-readers.ts";
 import { Tracked } from "./reconcile/tracked.ts";
 import { credentialReader } from "./remotes/read-credential.ts";
@@ -172,6 +174,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     snapshots,
     tracked,
     readers,
+    reach: new SharedReach(),
     desired,
     news,
     secrets,
@@ -262,7 +265,20 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     return wish !== undefined && (await readers.mayRead(wish, user));
   };
   const reviews = new Reviews({
-    ...{ forge, mirrors, snapshots, tracked, readers, desired, requests, runs, deliveries, redis, logger },
+    ...{
+      forge,
+      mirrors,
+      snapshots,
+      tracked,
+      readers,
+      reach: reconcileDeps.reach,
+      desired,
+      requests,
+      runs,
+      deliveries,
+      redis,
+      logger,
+    },
     templates: parts.templates,
     observed: (user) => documents.observed(user),
     rights: new Rights(new Memberships(forge, logger), config.group, readsShared),
@@ -338,6 +354,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
           ...{ forge, mirrors, tracked, desired, logger, hookFor, hooked, secretsAreBehind },
           nudgeProject: nudgeNews,
           refused: (path) => tooLarge.get(path),
+          noteReach: (path, error) => noteReach(reconcileDeps, path, error),
         },
         { hooks, signal: stopping.signal },
       );
@@ -349,7 +366,8 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
       lastResync = new Date();
       const level = result.behind + result.added + result.removed > 0 ? "info" : "debug";
       logger[level](result, "compared with the host");
-      await previews.tidy((of) => reviews.isOpen(of));
+      // A question for each merge request: not every time.
+      await previews.tidy(hooks ? (of) => reviews.isOpen(of) : undefined);
       await collectSnapshots();
       await stopUnentitled(workspaces, forge, logger);
       const toReview = await reviews.resync();

@@ -40,7 +40,7 @@ export interface AppDeps {
   readsShared: ReadsShared;
   deliveries: DeliveryBook;
   library: Library;
-  previews: Pick<PreviewBook, "ofUser" | "get" | "use" | "changes">;
+  previews: Pick<PreviewBook, "ofUser" | "get" | "changes">;
   remotes: Pick<Remotes, "list" | "request">;
   secrets: SecretBook;
   plan: (user: string) => Promise<PlanView>;

@@ -9,7 +9,8 @@ import type { ReviewMemory } from "./review-memory.ts";
 /** Codes of refusals that are nothing to talk about: there is nothing to preview, or the platform runs no previews. */
 const silent = ["NO_PREVIEW_THERE", "PREVIEWS_OFF"];
 
-const outsideRemark = "This was looked at, and nothing of it runs yet";
+const outsideRemark =
+  "This was looked at, and nothing of it runs yet: its author is no member of the project. A member may write `/dtaas preview`.";
 
 /**
  * Asks for the previews that a merge request shall have: those of a member by itself, those of anybody else only for the very head
@@ -39,10 +40,7 @@ export async function previewsOf(
   const may = mayPreview(asked.policy, { isMember: !fromOutside, asked: preview !== undefined });
   if (may !== "now") {
     await previews.remove(of); // of an older head, for which somebody had asked
-    return {
-      states: [],
-      ...("wait" in may ? { remark: `${outsideRemark}: ${may.wait}. Write \`/dtaas preview\`.` } : {}),
-    };
+    return { states: [], ...(may === "wait" ? { remark: outsideRemark } : {}) };
   }
   try {
     const twins = preview && preview.twins.length > 0 ? { twins: preview.twins } : {};

@@ -3,6 +3,7 @@ import type { ForgeContext } from "../forge-context.ts";
 import { Parameters, pathParameter } from "../http/parameters.ts";
 import { findProjectToChange } from "../projects/find-project.ts";
 import { commitJson } from "./commit-json.ts";
+import { commitMessageIn } from "./commit-message.ts";
 import { findCommit } from "./find-commit.ts";
 import { pickCommit } from "./pick-commit.ts";
 
@@ -18,7 +19,7 @@ export function pickRoutes(context: ForgeContext): Router {
       const parameters = Parameters.of(request);
       const branch = parameters.requiredFilled("branch");
       const dryRun = parameters.boolean("dry_run") ?? false;
-      const message = parameters.filled("message");
+      const message = commitMessageIn(parameters, "message");
       const commit = await findCommit(context, project, pathParameter(request, "sha"));
       const pick = { kind, branch, dryRun, ...(message !== undefined && { message }) };
       const made = await pickCommit(context, project, user, commit, pick);
