@@ -129,3 +129,38 @@ test("a member who came, left or has another role makes who may read what be ask
   const strange = { event_name: "user_add_to_team", project_path_with_namespace: 7 };
   expect(toEvent(systemHook, strange).kind).toBe("ignored");
 });
+
+const mergeRequest = (changes: object = {}) => ({
+  object_kind: "merge_request",
+  project: { id: 7, path_with_namespace: "dtaas/user1" },
+  object_attributes: { iid: 3, target_project_id: 7, action: "update", ...changes },
+});
+
+test("a merge request that changed, and a note on one, have it looked at; nothing else of them counts", () => {
+  const changed = toEvent({ "x-gitlab-event": "Merge Request Hook" }, mergeRequest());
+  const which = { projectId: 7, projectPath: "dtaas/user1", iid: 3 };
+  expect(changed).toEqual({ kind: "merge-request-changed", ...which, action: "update" });
+  const note = {
+    ...{ object_kind: "note", project: { id: 7, path_with_namespace: "dtaas/user1" } },
+    object_attributes: { noteable_type: "MergeRequest", note: "/dtaas run clean" },
+    merge_request: { iid: 3, target_project_id: 7 },
+  };
+  const said = toEvent({ "x-gitlab-event": "Note Hook" }, note);
+  expect(said).toEqual({ kind: "note-added", ...which });
+  for (const event of [changed, said]) {
+    expect(toIntent(event)).toEqual({ kind: "review", project: "dtaas/user1", iid: 3 });
+  }
+});
+
+test("a merge request of another project, a note on something else, and odd numbers are ignored", () => {
+  const hook = { "x-gitlab-event": "Merge Request Hook" };
+  expect(toEvent(hook, mergeRequest({ target_project_id: 8 }))).toMatchObject({ kind: "ignored" });
+  for (const iid of [0, -1, 1.5, "3", null, 1e12]) {
+    expect(toEvent(hook, mergeRequest({ iid }))).toMatchObject({ kind: "ignored" });
+  }
+  const issue = {
+    ...{ object_kind: "note", project: { id: 7, path_with_namespace: "dtaas/user1" } },
+    object_attributes: { noteable_type: "Issue" },
+  };
+  expect(toEvent({ "x-gitlab-event": "Note Hook" }, issue)).toMatchObject({ kind: "ignored" });
+});
