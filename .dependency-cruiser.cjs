@@ -77,7 +77,8 @@ module.exports = {
     livesIn("yaml/", "schemas|embedded/forge/pipelines/config"),
     livesIn("handlebars/", "templates"),
     livesIn("graphql/", "embedded/forge|controller/library"),
-    livesIn("(minisearch|yazl)/", "controller/library"),
+    livesIn("minisearch/", "controller/library"),
+    livesIn("yazl/", "controller/library|embedded/forge/jobs"),
     livesIn("age-encryption/", "core"),
     {
       name: "no-cycles",

@@ -5,6 +5,8 @@ import { archiveRoutes } from "./archive/archive-routes.ts";
 import { blobRoutes } from "./blobs/blob-routes.ts";
 import { compareRoutes } from "./compare/compare-routes.ts";
 import { deployTokenRoutes } from "./deploy-tokens/deploy-token-routes.ts";
+import { deploymentRoutes } from "./environments/deployment-routes.ts";
+import { environmentRoutes } from "./environments/environment-routes.ts";
 import type { ForgeContext } from "./forge-context.ts";
 import { gitHttp } from "./git-http/git-http-routes.ts";
 import { graphQlRoutes } from "./graphql/graphql-routes.ts";
@@ -16,9 +18,16 @@ import { multipart } from "./http/multipart.ts";
 import { refuseUnimplemented } from "./http/not-implemented.ts";
 import { plainJson } from "./http/plain-json.ts";
 import { limitRate } from "./http/rate-limit.ts";
+import { artifactRoutes } from "./jobs/artifact-routes.ts";
+import { jobRoutes } from "./jobs/job-routes.ts";
+import { resourceGroupRoutes } from "./jobs/resource-group-routes.ts";
 import { memberRoutes } from "./members/member-routes.ts";
 import { metadataRoutes } from "./metadata/metadata-routes.ts";
 import { keyRoutes } from "./oidc/key-routes.ts";
+import { lintRoutes } from "./pipelines/lint-routes.ts";
+import { pipelineRoutes } from "./pipelines/pipeline-routes.ts";
+import { scheduleRoutes } from "./pipelines/schedule-routes.ts";
+import { triggerPath, triggerRoutes } from "./pipelines/trigger-routes.ts";
 import { projectTokenRoutes } from "./project-tokens/project-token-routes.ts";
 import { projectRoutes } from "./projects/project-routes.ts";
 import { repositoryRoutes } from "./repository/repository-routes.ts";
@@ -83,6 +92,15 @@ function api(context: ForgeContext): Router {
     projectTokenRoutes,
     deployTokenRoutes,
     variableRoutes,
+    triggerRoutes,
+    pipelineRoutes,
+    scheduleRoutes,
+    lintRoutes,
+    artifactRoutes,
+    jobRoutes,
+    resourceGroupRoutes,
+    environmentRoutes,
+    deploymentRoutes,
   ]) {
     routes.use(resource(context));
   }
@@ -96,8 +114,9 @@ function compareTagsAlways(request: Request, _response: Response, next: NextFunc
   next();
 }
 
-/** No body is read from somebody unknown. */
+/** No body is read from somebody unknown, but of a trigger, whose token stands in there. */
 function refuseStrangersWrites(request: Request, _response: Response, next: NextFunction): void {
-  if (request.method !== "GET" && request.method !== "HEAD") requireCaller(request);
+  const reads = request.method === "GET" || request.method === "HEAD";
+  if (!reads && !triggerPath.test(request.path)) requireCaller(request);
   next();
 }

@@ -5,6 +5,7 @@ import type { Repositories } from "./git/repositories.ts";
 import type { HookSender } from "./hooks/hook-sender.ts";
 import type { MintIdToken } from "./oidc/mint-id-token.ts";
 import type { SigningKeys } from "./oidc/signing-keys.ts";
+import type { Ci } from "./pipelines/ci.ts";
 import type { StatusStore } from "./statuses/status-store.ts";
 import type { Store } from "./store/store.ts";
 import type { Underway } from "./underway.ts";
@@ -25,6 +26,8 @@ export interface ForgeContext {
   signingKeys: SigningKeys;
   /** Tokens by which a job proves to others which job it is. */
   mintIdToken: MintIdToken;
+  /** Pipelines and their jobs. */
+  ci: Ci;
   /** Clones and pushes, and what follows from them. */
   transfers: Underway;
   /** Requests to the REST API that a user, or a stranger's address, has each minute; `undefined` for any number. */

@@ -1,4 +1,5 @@
 import type { ForgeContext } from "../forge-context.ts";
+import { forgetCiOf } from "../pipelines/forget-pipeline.ts";
 import { botsOf, removeBot } from "../project-tokens/project-token.ts";
 import type { ProjectRecord } from "../store/records.ts";
 import { announceProject } from "../system-hooks/announce-project.ts";
@@ -18,6 +19,7 @@ export async function deleteProject(context: ForgeContext, project: ProjectRecor
     await store.variables.remove(variable.id);
   }
   for (const bot of botsOf(context, project.id)) await removeBot(context, bot);
+  await forgetCiOf(context, project.id);
   await context.statuses.forget(project.id);
   await context.repositories.remove(project.id);
   announceProject(context, "destroy", project);

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir, realpath, rm } from "node:fs/promises";
 import { join } from "node:path";
 import pLimit from "p-limit";
 import type { ForgeContext } from "../../forge-context.ts";
@@ -46,7 +46,7 @@ export class PipelineParser {
   static async open(folder: string): Promise<PipelineParser> {
     await rm(folder, { recursive: true, force: true });
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    return new PipelineParser(folder);
+    return new PipelineParser(await realpath(folder)); // what may be read is named by real paths
   }
 
   parse(context: ForgeContext, source: PipelineSource): Promise<Parsed> {

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
+import { TryLaterError } from "#core/errors";
 import { parserPreload } from "./parser-folder.ts";
 
 const deadlineMs = 30_000; // it needs about one second; more is a file that is made to cost
@@ -18,7 +19,8 @@ export type ParserResult = { kind: "done"; output: string } | { kind: "failed"; 
 
 /**
  * Runs gitlab-ci-local in a folder made by `writeParserFolder`, to look and never to run a job: without anything of our environment, with
- * this folder as all it can read or write, without network, and ended when it takes too much time, memory or words.
+ * this folder as all it can read or write, without network, and ended when it takes too much time, memory or words. Rejects with
+ * `TryLaterError` when the signal ends it.
  */
 export function runParser(
   folder: string,
@@ -39,7 +41,7 @@ export function runParser(
     "--import",
     `data:text/javascript;base64,${Buffer.from(parserPreload).toString("base64")}`,
   ];
-  return new Promise((done) => {
+  return new Promise((done, stopped) => {
     const child = spawn(process.execPath, [...flags, program, ...args], {
       cwd: work,
       env: {
@@ -63,8 +65,12 @@ export function runParser(
       () => end(`it takes longer than ${deadlineMs / 1_000} seconds to read`),
       deadlineMs,
     );
-    const stop = () => end("the forge stops");
+    const stop = () => {
+      child.kill("SIGKILL");
+      stopped(new TryLaterError("the forge stops", { retryAfterMs: 5_000 }));
+    };
     signal.addEventListener("abort", stop, { once: true });
+    if (signal.aborted) stop();
     child.stdout.on("data", (chunk: Buffer) => {
       bytes += chunk.length;
       if (bytes > maxOutputBytes) end(`it becomes larger than ${maxOutputBytes / 1024 / 1024} MiB`);
