@@ -4,6 +4,9 @@ import { Nudges, startNudgeWorker } from "#core/queue/nudges";
 import { connectRedis } from "#core/redis";
 import { checkBuildJob, checkUserJob } from "#schemas/documents/check-documents";
 import { type BuildJob, type ObservedJob, queues, reportPace } from "#schemas/jobs";
+import type { WorkspaceImage } from "#schemas/twin-spec";
+import { CiDoor } from "./ci/ci-door.ts";
+import { CiJobs } from "./ci/ci-jobs.ts";
 import { composeRunner, type RunnerParts } from "./compose-runner.ts";
 import { collectViews } from "./mounts/collect-views.ts";
 import { BuildWishes } from "./queue/build-wishes.ts";
@@ -44,6 +47,8 @@ export interface StartParts extends RunnerParts {
    * has set for the others.
    */
   collectImages(keep: ReadonlySet<string>, minAgeMs: number | undefined): Promise<void>;
+  /** Builds the image of a template, or finds it. */
+  buildImage(workspace: WorkspaceImage, signal: AbortSignal): Promise<{ id: string }>;
   /** Builds the image of somebody's workspace, or finds it. */
   buildSession: BuildSessionImage;
   /** Where workspaces reach Git, through the runner. */
@@ -103,6 +108,17 @@ export async function startRunner(parts: StartParts): Promise<RunningRunner> {
 
   const { buildSession, controllerUrl } = parts;
   const workspaces = await startWorkspaces({ runner, build: buildSession, controllerUrl });
+  const ci = engine.ci
+    ? await CiJobs.start({
+        engine,
+        containers: engine.ci,
+        door: new CiDoor(controllerUrl, logger),
+        logger,
+        folders: { jobs: parts.data.ciJobs, runs: parts.data.ciRuns },
+        buildImage: parts.buildImage,
+        allowedImages: async () => (await readPlatformSettings(runner))?.images ?? [],
+      })
+    : undefined;
   const build = async (job: BuildJob) => {
     const end = metrics.buildSeconds.startTimer();
     try {
@@ -194,7 +210,12 @@ export async function startRunner(parts: StartParts): Promise<RunningRunner> {
       await retention.close();
       wakes.close();
       runner.health.close();
-      await Promise.all([...workers.map((worker) => worker.close()), looks.close(), workspaces.close()]);
+      await Promise.all([
+        ...workers.map((worker) => worker.close()),
+        looks.close(),
+        workspaces.close(),
+        ci?.close(),
+      ]);
       await runner.logs.close();
       await watching;
       await Promise.all([builds.close(), observed.close()]);

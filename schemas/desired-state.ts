@@ -127,4 +127,6 @@ export interface RunRequest {
 export interface PlatformSettings {
   version: 1;
   retention?: Retention;
+  /** Patterns of ready images that may be run beside those of the templates (`policies.images`). */
+  images?: string[];
 }

@@ -151,6 +151,7 @@ export class Tracked {
     const settings: PlatformSettings = {
       version: 1,
       ...(platform?.retention ? { retention: platform.retention } : {}),
+      ...(platform?.workspaces ? { images: platform.workspaces.images } : {}),
     };
     await writeJsonAtomic(this.#settingsPath, settings);
   }

@@ -1,6 +1,8 @@
 import { ActionNeededError } from "#core/errors";
 import { compileSchema } from "../compile-schema.ts";
 import type { DesiredState, PlatformSettings, RunRequest } from "../desired-state.ts";
+import type { CiJobDocument } from "../generated/ci-job.ts";
+import type { CiJobOutcomeDocument } from "../generated/ci-job-outcome.ts";
 import type { GitlabMemberEvent } from "../generated/gitlab-member-event.ts";
 import type { GitlabProjectEvent } from "../generated/gitlab-project-event.ts";
 import type { GitlabPushEvent } from "../generated/gitlab-push-event.ts";
@@ -69,6 +71,14 @@ export function checkWorkspaceRequest(value: unknown, file?: string): WorkspaceR
 
 export function checkObservedWorkspace(value: unknown, file?: string): ObservedWorkspace {
   return check<ObservedWorkspace>("observed-workspace", value, file);
+}
+
+export function checkCiJob(value: unknown, file?: string): CiJobDocument {
+  return check<CiJobDocument>("ci-job", value, file);
+}
+
+export function checkCiJobOutcome(value: unknown, file?: string): CiJobOutcomeDocument {
+  return check<CiJobOutcomeDocument>("ci-job-outcome", value, file);
 }
 
 /** The body of a request that changes files of the library. */

@@ -4,6 +4,7 @@ import type { DataFolder } from "#core/data-folder";
 import { ActionNeededError, TryLaterError } from "#core/errors";
 import type { Logger } from "#core/logger";
 import type { Engine } from "../engine.ts";
+import { dockerCi } from "./ci-containers.ts";
 import { dockerContainers } from "./containers.ts";
 import { toEngineError } from "./engine-error.ts";
 import { dockerEvents } from "./events.ts";
@@ -100,6 +101,7 @@ export function createDockerEngine(options: DockerEngineOptions): Engine {
     networks: { ensure: networks.ensure, remove: networks.remove, list: networks.list },
     layers: { ensure: layers.ensure, remove: layers.remove, list: layers.list, usage: layers.usage },
     workspaces: dockerWorkspaces(docker, installation, networks.gateway),
+    ci: dockerCi(docker, installation, { layerMount: (layer) => layers.mountOf(layer), networks }),
     close() {
       closed.abort();
       return Promise.resolve();

@@ -15,6 +15,9 @@ export interface DockerNetworks extends Networks {
   forBuilds(): Promise<{ name: string; host: string }>;
   /** Our address in the user's network. */
   gateway(user: string): Promise<string>;
+  /** The network of one person's pipeline jobs, apart from that of the person's twins; not among those listed. */
+  forJobs(user: string): Promise<{ name: string; gateway: string }>;
+  removeForJobs(user: string): Promise<void>;
 }
 
 /**
@@ -109,15 +112,20 @@ export function dockerNetworks(docker: Docker, installation: string, poolCidr: s
       });
     },
 
-    async remove(user) {
-      const name = nameFor(user);
-      await serial.run(poolCidr, async () => {
-        // 403: it still has containers
-        if (await find(name)) {
-          await askingUnless([403, 404], `removing network ${name}`, () => docker.getNetwork(name).remove());
-        }
+    forJobs(user) {
+      const name = engineName(installation, `jobs-${user}`);
+      return serial.run(poolCidr, async () => {
+        const gateway = gatewayOf(await ensure(name, { [purposeLabel]: "jobs" }, false));
+        if (gateway) return { name, gateway };
+        throw new ActionNeededError("NETWORK_UNUSABLE", `the network ${name} has no gateway`, {
+          hint: `remove it with \`docker network rm ${name}\`; it is made anew`,
+        });
       });
     },
+
+    removeForJobs: (user) => removeNamed(engineName(installation, `jobs-${user}`)),
+
+    remove: (user) => removeNamed(nameFor(user)),
 
     async list() {
       const filters = labelFilter(installation);
@@ -125,6 +133,15 @@ export function dockerNetworks(docker: Docker, installation: string, poolCidr: s
       return found.flatMap((network) => network.Labels?.[userLabel] ?? []);
     },
   };
+
+  async function removeNamed(name: string): Promise<void> {
+    await serial.run(poolCidr, async () => {
+      // 403: it still has containers
+      if (await find(name)) {
+        await askingUnless([403, 404], `removing network ${name}`, () => docker.getNetwork(name).remove());
+      }
+    });
+  }
 
   function nameFor(user: string): string {
     return engineName(installation, `user-${user}`);
