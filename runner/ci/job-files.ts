@@ -2,7 +2,6 @@ import { createReadStream } from "node:fs";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import tar, { type Header } from "tar-stream";
-import { isSystemError } from "#core/errors";
 import type { CiJobDocument } from "#schemas/generated/ci-job";
 import type { CiContainers } from "../engine/ci-containers.ts";
 import { ciFolder, jobScripts, projectFolder } from "./job-script.ts";
@@ -88,9 +87,4 @@ function scriptsOf(job: CiJobDocument, extra: Readonly<Record<string, string>>):
   }
   out.finalize();
   return out as unknown as Readable;
-}
-
-/** `false` where the file is gone: the job was taken back. */
-export function isGone(error: unknown): boolean {
-  return isSystemError(error, "ENOENT");
 }
