@@ -79,7 +79,11 @@ module.exports = {
     livesIn("graphql/", "embedded/forge|controller/library"),
     livesIn("minisearch/", "controller/library"),
     livesIn("yazl/", "controller/library|embedded/forge/jobs"),
+    livesIn("csv-parse/", "controller/previews/compare"),
     livesIn("age-encryption/", "core"),
+    livesIn("oidc-provider/", "embedded/forge/(oidc|pages)"),
+    livesIn("markdown-it/", "embedded/forge/pages"),
+    livesIn("express-openid-connect/", "controller/auth"),
     {
       name: "no-cycles",
       comment: "a cycle of imports (types do not count) hides who is below whom",

@@ -203,11 +203,16 @@ const paths: Record<string, Record<string, Operation>> = {
             description: "Values for this run alone, over those of dt.yaml; mappings are joined.",
             additionalProperties: true,
           },
+          worktree: {
+            type: "boolean",
+            description: "Run a copy of the files in the user's workspace as they are now, committed or not.",
+          },
         },
       }),
       responses: {
         "202": json("Accepted, and on disk.", ref("AcceptedRun")),
-        "409": problem("Suspended or refused."),
+        "403": problem("`worktree` of somebody else's workspace."),
+        "409": problem("Suspended or refused, or `worktree` while the workspace does not run."),
         "422": problem("The twin has no such operation, or the key came with another request."),
       },
     }),
@@ -331,12 +336,19 @@ export function openApiDocument(version: string) {
       description: "Digital Twin as a Service. Rights are memberships on the Git host; see docs/rights.md.",
     },
     servers: [{ url: "/api/v1" }],
-    security: [{ bearer: [] }, { privateToken: [] }],
+    security: [{ bearer: [] }, { privateToken: [] }, { session: [] }],
     paths,
     components: {
       securitySchemes: {
         bearer: { type: "http", scheme: "bearer", description: "A personal access token of the Git host." },
         privateToken: { type: "apiKey", in: "header", name: "PRIVATE-TOKEN" },
+        session: {
+          type: "apiKey",
+          in: "cookie",
+          name: "dtaas_session",
+          description:
+            "Of a browser that has signed in at /auth/login (`__Host-dtaas_session` with https). What changes something also needs the header `X-DTaaS-Request: 1`, from a page of the platform's own origin.",
+        },
       },
       schemas: { ...schemas, ...librarySchemas, ...remoteSchemas, ...workspaceSchemas },
     },

@@ -5,6 +5,9 @@ import { archiveRoutes } from "./archive/archive-routes.ts";
 import { blobRoutes } from "./blobs/blob-routes.ts";
 import { compareRoutes } from "./compare/compare-routes.ts";
 import { deployTokenRoutes } from "./deploy-tokens/deploy-token-routes.ts";
+import { commitCommentRoutes } from "./discussions/commit-comment-routes.ts";
+import { noteRoutes } from "./discussions/note-routes.ts";
+import { suggestionRoutes } from "./discussions/suggestion-routes.ts";
 import { deploymentRoutes } from "./environments/deployment-routes.ts";
 import { environmentRoutes } from "./environments/environment-routes.ts";
 import type { ForgeContext } from "./forge-context.ts";
@@ -21,9 +24,15 @@ import { limitRate } from "./http/rate-limit.ts";
 import { artifactRoutes } from "./jobs/artifact-routes.ts";
 import { jobRoutes } from "./jobs/job-routes.ts";
 import { resourceGroupRoutes } from "./jobs/resource-group-routes.ts";
+import { labelRoutes } from "./labels/label-routes.ts";
 import { memberRoutes } from "./members/member-routes.ts";
+import { mergeRequestCodeRoutes } from "./merge-requests/merge-request-code-routes.ts";
+import { mergeRequestMergeRoutes } from "./merge-requests/merge-request-merge-routes.ts";
+import { mergeRequestRoutes } from "./merge-requests/merge-request-routes.ts";
 import { metadataRoutes } from "./metadata/metadata-routes.ts";
+import { applicationRoutes } from "./oidc/application-routes.ts";
 import { keyRoutes } from "./oidc/key-routes.ts";
+import { pageRoutes } from "./pages/page-routes.ts";
 import { lintRoutes } from "./pipelines/lint-routes.ts";
 import { pipelineRoutes } from "./pipelines/pipeline-routes.ts";
 import { scheduleRoutes } from "./pipelines/schedule-routes.ts";
@@ -58,6 +67,7 @@ export function forgeApp(context: ForgeContext): Express {
   app.use(gitHttp(context));
   app.use("/api/v4", api(context));
   app.use("/api/graphql", graphQlRoutes(context));
+  app.use(pageRoutes(context));
   app.use((_request, _response) => {
     throw new ApiError(404, { error: "404 Not Found" });
   });
@@ -101,6 +111,14 @@ function api(context: ForgeContext): Router {
     resourceGroupRoutes,
     environmentRoutes,
     deploymentRoutes,
+    labelRoutes,
+    mergeRequestRoutes,
+    mergeRequestCodeRoutes,
+    mergeRequestMergeRoutes,
+    noteRoutes,
+    suggestionRoutes,
+    commitCommentRoutes,
+    applicationRoutes,
   ]) {
     routes.use(resource(context));
   }

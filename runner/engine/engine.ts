@@ -24,6 +24,8 @@ export interface Engine {
   workspaces?: WorkspaceContainers;
   /** Absent where jobs of pipelines cannot be locked up. */
   ci?: CiContainers;
+  /** Absent where an engine cannot keep previews apart from everything else. */
+  previews?: PreviewContainers;
   close(): Promise<void>;
 }
 
@@ -39,6 +41,8 @@ export interface ContainerLabels {
   source: string;
   revision: string;
   attempt: string;
+  /** The previews that it belongs to; absent for what runs of the live twin. */
+  preview?: string;
 }
 
 /** What the runner may ask for. There is no way to pass an engine option of one's own. */
@@ -105,7 +109,7 @@ export interface Containers {
   /** Ends and removes it. */
   remove(id: string): Promise<void>;
   /**
-   * Every container of this installation; of one user only when given. What has been seen of a container may be told
+   * Every container of this installation that is no preview's; of one user only when given. What has been seen of a container may be told
    * again while `events` is followed and has told of no change of it.
    */
   list(user?: string): Promise<Container[]>;
@@ -128,6 +132,31 @@ export interface Containers {
    * run. Used for health checks.
    */
   exec(id: string, command: string[], timeoutMs: number): Promise<number>;
+}
+
+/**
+ * Containers whose labels name a preview: made, started, stopped and removed as all others, in a list and in networks of
+ * their own.
+ */
+export interface PreviewContainers {
+  /** Every one of this installation. */
+  list(): Promise<Container[]>;
+  /**
+   * A network for one preview, made on first use; its engine name. Nothing but what is put into it is reached from there:
+   * not the networks of users, nothing beyond this machine.
+   */
+  ensureNetwork(preview: PreviewScope): Promise<string>;
+  /** One with containers in it stays. */
+  removeNetwork(preview: PreviewScope): Promise<void>;
+  listNetworks(): Promise<PreviewScope[]>;
+}
+
+/** One twin's preview. */
+export interface PreviewScope {
+  user: string;
+  /** Of the merge request's previews. */
+  id: string;
+  twin: string;
 }
 
 export interface ImageRecipe {

@@ -5,6 +5,8 @@ import {
   GroupMembers,
   Groups,
   GroupVariables,
+  MergeRequestDiscussions,
+  MergeRequests,
   ProjectHooks,
   ProjectMembers,
   Projects,
@@ -29,6 +31,8 @@ export interface GitLabClient {
   groupVariables: GroupVariables;
   groupMembers: GroupMembers;
   users: Users;
+  mergeRequests: MergeRequests;
+  discussions: MergeRequestDiscussions;
 }
 
 /** gitbeaker on our own connection. Any kind of access token works, those of OAuth included. */
@@ -54,5 +58,7 @@ export function gitLabClient(host: string, token: string, connection: Connection
     groupVariables: new GroupVariables(options),
     groupMembers: new GroupMembers(options),
     users: new Users(options),
+    mergeRequests: new MergeRequests(options),
+    discussions: new MergeRequestDiscussions(options),
   };
 }

@@ -16,6 +16,7 @@ import { dockerLogs } from "./logs.ts";
 import { dockerNetworks } from "./networks.ts";
 import { overlayProbe } from "./overlay-probe.ts";
 import { dockerWorkspaces } from "./workspaces.ts";
+import { dockerWorktreeUsage } from "./worktree-usage.ts";
 
 const pingDeadlineMs = 5_000;
 const defaultSocket = "/var/run/docker.sock";
@@ -59,9 +60,19 @@ export function createDockerEngine(options: DockerEngineOptions): Engine {
     overlayWorks: once(tryOverlay),
     image: () => images.base(),
   });
+  const worktrees = dockerWorktreeUsage(docker, installation, {
+    folder: dataFolder.worktrees,
+    image: () => images.base(),
+  });
   const closed = new AbortController();
   const inspected = new InspectedContainers();
   const events = dockerEvents(docker, installation, inspected);
+  const { listPreviews, ...containers } = dockerContainers(
+    docker,
+    installation,
+    (layer) => layers.mountOf(layer),
+    inspected,
+  );
 
   async function tryOverlay(): Promise<boolean> {
     await mkdir(dataFolder.layers, { recursive: true, mode: 0o711 });
@@ -92,7 +103,7 @@ export function createDockerEngine(options: DockerEngineOptions): Engine {
       }
     },
     containers: {
-      ...dockerContainers(docker, installation, (layer) => layers.mountOf(layer), inspected),
+      ...containers,
       ...dockerInside(docker),
       events: (signal) => events(AbortSignal.any([signal, closed.signal])),
       logs: dockerLogs(docker),
@@ -100,11 +111,12 @@ export function createDockerEngine(options: DockerEngineOptions): Engine {
     images,
     networks: { ensure: networks.ensure, remove: networks.remove, list: networks.list },
     layers: { ensure: layers.ensure, remove: layers.remove, list: layers.list, usage: layers.usage },
-    workspaces: dockerWorkspaces(docker, installation, networks.gateway),
+    previews: { ...networks.previews, list: listPreviews },
+    workspaces: dockerWorkspaces(docker, installation, networks.gateway, worktrees.usage),
     ci: dockerCi(docker, installation, { layerMount: (layer) => layers.mountOf(layer), networks }),
-    close() {
+    async close() {
       closed.abort();
-      return Promise.resolve();
+      await worktrees.close();
     },
   };
 }

@@ -14,13 +14,18 @@ export const workspaceLabel = "dtaas.workspace";
 export const sessionLabel = "dtaas.session";
 /** On containers of pipeline jobs, which have no run: number of the job. */
 export const ciJobLabel = "dtaas.job";
+/** On containers of previews: the id of the merge request's previews. On their networks: the whole scope. */
+export const previewLabel = "dtaas.preview";
 /** On images: content hash of the recipe. */
 export const recipeLabel = "dtaas.recipe";
 /** On volumes: id of the layer. */
 export const layerLabel = "dtaas.layer";
 
 export function toEngineLabels(labels: ContainerLabels): Record<string, string> {
-  return Object.fromEntries(containerLabelFields.map((field) => [`dtaas.${field}`, labels[field]]));
+  return {
+    ...Object.fromEntries(containerLabelFields.map((field) => [`dtaas.${field}`, labels[field]])),
+    ...(labels.preview === undefined ? {} : { [previewLabel]: labels.preview }),
+  };
 }
 
 /** A label somebody took away reads as an empty string. */
@@ -35,6 +40,7 @@ export function fromEngineLabels(labels: Record<string, string> | undefined): Co
     source: value("source"),
     revision: value("revision"),
     attempt: value("attempt"),
+    ...(labels?.[previewLabel] === undefined ? {} : { preview: labels[previewLabel] }),
   };
 }
 
@@ -46,8 +52,10 @@ export function engineName(installation: string, name: string): string {
   return `dtaas-${installation}-${name}`;
 }
 
-/** The filter the engine's list calls take. */
-export function labelFilter(installation: string, more: Record<string, string> = {}): string {
-  const label = Object.entries({ [installationLabel]: installation, ...more }).map(([k, v]) => `${k}=${v}`);
+/** The filter the engine's list calls take. `undefined`: the label is there, whatever it says. */
+export function labelFilter(installation: string, more: Record<string, string | undefined> = {}): string {
+  const label = Object.entries({ [installationLabel]: installation, ...more }).map(([name, value]) =>
+    value === undefined ? name : `${name}=${value}`,
+  );
   return JSON.stringify({ label });
 }

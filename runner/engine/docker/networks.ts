@@ -2,9 +2,17 @@ import { networkInterfaces } from "node:os";
 import type Docker from "dockerode";
 import { ActionNeededError } from "#core/errors";
 import { SerialByKey } from "#core/serial-by-key";
-import type { Networks } from "../engine.ts";
+import type { Networks, PreviewContainers } from "../engine.ts";
+import { parseScope, scopeName } from "../preview-scope.ts";
 import { asking, askingUnless, statusOf, toEngineError } from "./engine-error.ts";
-import { engineName, installationLabel, labelFilter, purposeLabel, userLabel } from "./labels.ts";
+import {
+  engineName,
+  installationLabel,
+  labelFilter,
+  previewLabel,
+  purposeLabel,
+  userLabel,
+} from "./labels.ts";
 import { addressText, freeSubnets, parseSubnet, type Subnet } from "./subnets.ts";
 
 const maxAttempts = 64; // subnets tried before giving up, in case others take them at the same time
@@ -18,6 +26,8 @@ export interface DockerNetworks extends Networks {
   /** The network of one person's pipeline jobs, apart from that of the person's twins; not among those listed. */
   forJobs(user: string): Promise<{ name: string; gateway: string }>;
   removeForJobs(user: string): Promise<void>;
+  /** Those of previews; there is no way out of them but to this machine. */
+  previews: Pick<PreviewContainers, "ensureNetwork" | "removeNetwork" | "listNetworks">;
 }
 
 /**
@@ -123,18 +133,34 @@ export function dockerNetworks(docker: Docker, installation: string, poolCidr: s
       });
     },
 
-    removeForJobs: (user) => removeNamed(engineName(installation, `jobs-${user}`)),
+    removeForJobs: (user) => remove(engineName(installation, `jobs-${user}`)),
 
-    remove: (user) => removeNamed(nameFor(user)),
+    remove: (user) => remove(nameFor(user)),
 
     async list() {
       const filters = labelFilter(installation);
       const found = await asking("listing networks", () => docker.listNetworks({ filters }));
       return found.flatMap((network) => network.Labels?.[userLabel] ?? []);
     },
+
+    previews: {
+      ensureNetwork(preview) {
+        const name = engineName(installation, `preview-${scopeName(preview)}`);
+        return serial.run(poolCidr, async () => {
+          await ensure(name, { [previewLabel]: scopeName(preview) }, true);
+          return name;
+        });
+      },
+      removeNetwork: (preview) => remove(engineName(installation, `preview-${scopeName(preview)}`)),
+      async listNetworks() {
+        const filters = labelFilter(installation, { [previewLabel]: undefined });
+        const found = await asking("listing networks", () => docker.listNetworks({ filters }));
+        return found.flatMap((network) => parseScope(network.Labels?.[previewLabel] ?? "") ?? []);
+      },
+    },
   };
 
-  async function removeNamed(name: string): Promise<void> {
+  async function remove(name: string): Promise<void> {
     await serial.run(poolCidr, async () => {
       // 403: it still has containers
       if (await find(name)) {
