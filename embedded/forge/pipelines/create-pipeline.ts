@@ -87,7 +87,7 @@ export async function createPipeline(
   const tooMuch = limitProblem(context, project, user);
   if (tooMuch !== undefined && !wanted.keepsErrors) throw new ApiError(429, { message: { base: [tooMuch] } });
   const variables = { ...visibleVariables(context, wanted, facts, target.commit) };
-  const parsed: Parsed =
+  const read: Parsed =
     tooMuch === undefined
       ? await context.ci.parser.parse(context, {
           project,
@@ -101,6 +101,7 @@ export async function createPipeline(
           changed: wanted.changed,
         })
       : { kind: "errors", errors: [tooMuch] };
+  const parsed = wanted.source === "merge_request_event" ? withoutBranchJobs(read) : read;
   if (parsed.kind === "filtered") {
     if (wanted.keepsErrors) return undefined;
     throw badRequest({ base: [parsed.reason] });
@@ -116,6 +117,14 @@ export async function createPipeline(
     await prune(context, project.id);
     return context.ci.store.pipelines.get(pipeline.id);
   });
+}
+
+/** Jobs that say nothing of pipelines of merge requests are in none, as in GitLab. */
+function withoutBranchJobs(parsed: Parsed): Parsed {
+  if (parsed.kind !== "plan" || parsed.plan.hasWorkflowRules) return parsed;
+  const jobs = parsed.plan.jobs.filter(({ hasRules }) => hasRules);
+  if (jobs.length === 0) return { kind: "filtered", reason: "No stages / jobs for this pipeline." };
+  return { ...parsed, plan: { ...parsed.plan, jobs } };
 }
 
 export function requireRunner({ ci }: ForgeContext): void {

@@ -1,7 +1,6 @@
 import type { ForgeContext } from "../forge-context.ts";
 import { pipelineJson } from "../statuses/status-json.ts";
 import type { ProjectRecord } from "../store/records.ts";
-import type { CiPipeline } from "./ci-records.ts";
 import { ciPipelineJson } from "./pipeline-json.ts";
 
 /** The newest pipeline of a commit, be it made by jobs or by statuses, as inside the commit; `undefined` for none. */
@@ -14,20 +13,4 @@ export async function latestPipelineJson(context: ForgeContext, project: Project
     .at(-1);
   if (own && own.id > (external?.id ?? 0)) return ciPipelineJson(context, own);
   return external ? pipelineJson(context, project, commit, known, external) : undefined;
-}
-
-/** Those of a merge request, the newest first: made for it, or for its branch at one of these commits. */
-export function pipelinesOfMergeRequest(
-  context: ForgeContext,
-  project: ProjectRecord,
-  of: { iid: number; sourceBranch: string; commits: readonly string[] },
-): CiPipeline[] {
-  return context.ci.store.pipelinesByProject
-    .all(String(project.id))
-    .filter(
-      ({ mergeRequest, ref, sha, source }) =>
-        mergeRequest?.iid === of.iid ||
-        (source !== "parent_pipeline" && ref === of.sourceBranch && of.commits.includes(sha)),
-    )
-    .sort((a, b) => b.id - a.id);
 }

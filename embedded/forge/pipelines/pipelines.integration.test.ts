@@ -554,6 +554,33 @@ test("external statuses count beside the jobs of the newest pipeline", async () 
   ]);
 });
 
+test("a merge request has pipelines of its own, with the jobs that ask for it", async () => {
+  await commit({ ".gitlab-ci.yml": "always: { script: [x] }" });
+  const yaml = `
+always: { script: [x] }
+review: { script: [x], rules: [{ if: $CI_PIPELINE_SOURCE == "merge_request_event", changes: [models/*] }] }
+`;
+  await commit({ ".gitlab-ci.yml": yaml, "models/a.txt": "1" }, { branch: "feature" });
+  const { iid } = await ada.MergeRequests.create(project, "feature", "main", "A model");
+  const made = await until(
+    "the merge request has a pipeline",
+    async () => (await ada.MergeRequests.allPipelines(project, iid))[0],
+  );
+  expect(made).toMatchObject({ source: "merge_request_event", ref: `refs/merge-requests/${iid}/head` });
+  await reached(made.id, "success");
+  expect(Object.keys(await statusesOf(made.id))).toEqual(["review"]);
+  expect(runner.variable("review", "CI_MERGE_REQUEST_IID")).toBe(String(iid));
+  expect(runner.variable("review", "CI_COMMIT_BRANCH")).toBeUndefined();
+  expect(runner.variable("review", "PROTECTED")).toBeUndefined();
+  expect(await ada.MergeRequests.show(project, iid)).toMatchObject({
+    head_pipeline: { id: made.id, status: "success" },
+  });
+  const again = await ada.MergeRequests.createPipeline(project, iid);
+  await reached(again.id, "success");
+  expect(await ada.MergeRequests.allPipelines(project, iid)).toHaveLength(2);
+  await commit({ ".gitlab-ci.yml": "a: { script: [x] }" });
+});
+
 test("who may do what is as with GitLab: nobody sees or ends what is another's", async () => {
   const { id } = await ada.Pipelines.create(project, "main");
   await reached(id, "success");

@@ -3,11 +3,11 @@ import type { ForgeContext } from "../forge-context.ts";
 import { zeroId } from "../git/ref-name.ts";
 import { ApiError } from "../http/api-error.ts";
 import type { Push, RefChange } from "../repository/refs-changed.ts";
+import { changedFiles } from "./changed-files.ts";
 import type { GivenVariable } from "./ci-records.ts";
 import { createPipeline, maxGivenVariables } from "./create-pipeline.ts";
 
 const maxRefs = 4; // of one push; more make no pipelines, as in GitLab
-const maxChangedBytes = 1024 * 1024; // names of changed files; beyond, every `rules:changes` holds
 
 /** Pipelines of a push, in the background: one for each branch and tag, unless it is skipped by an option or in the commit's message. */
 export function createPushPipelines(context: ForgeContext, push: Push): void {
@@ -46,24 +46,6 @@ async function create(context: ForgeContext, push: Push, { ref, before, after }:
     if (!(error instanceof ApiError)) throw error;
     context.logger.info({ project: project.id, ref, err: messageOf(error) }, "a push makes no pipeline");
   }
-}
-
-async function changedFiles(
-  context: ForgeContext,
-  gitDir: string,
-  before: string,
-  after: string,
-): Promise<string[] | undefined> {
-  const result = await context.git.run(
-    gitDir,
-    ["diff", "--name-only", "-z", "--no-renames", "--end-of-options", before, after, "--"],
-    { maxOutputBytes: maxChangedBytes, cut: true },
-  );
-  if (result.code !== 0 || result.isCut) return undefined;
-  return result.stdout
-    .toString("utf8")
-    .split("\0")
-    .filter((path) => path !== "" && !path.includes("\n"));
 }
 
 /** `ci.variable=KEY=value`, with quotes around it or without. */

@@ -28,6 +28,8 @@ export interface JobPlan {
   idTokens: Record<string, string[]>;
   trigger: TriggerPlan | null;
   tags: string[];
+  /** It has rules: without, it is in no pipeline of a merge request unless the workflow has. */
+  hasRules: boolean;
   /** Of `parallel`. */
   node: { index: number; total: number } | null;
 }
@@ -88,5 +90,7 @@ export interface PipelinePlan {
   /** `variables:` at the top, and of the workflow rule that held. */
   variables: Record<string, string>;
   jobs: JobPlan[];
+  /** `workflow:rules` decide which pipelines there are. */
+  hasWorkflowRules: boolean;
   autoCancel: "conservative" | "interruptible" | "none";
 }

@@ -129,6 +129,7 @@ function answerOf(
     stages: texts(content["stages"]),
     variables: variablesOf(content["variables"]),
     jobs: plans,
+    hasWorkflowRules: workflow !== undefined,
     autoCancel: cancel === "none" || cancel === "interruptible" ? cancel : "conservative",
   };
   return { kind: "plan", plan };

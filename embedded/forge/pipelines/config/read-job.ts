@@ -65,6 +65,7 @@ export function readJob({ job: own, defaults, permutation, rule, permutations }:
     ),
     trigger: readTrigger(job["trigger"]),
     tags: texts(job["tags"] ?? []),
+    hasRules: job["rules"] !== undefined,
     node: permutation.index === undefined ? null : { index: permutation.index, total: permutation.total },
   };
 }
