@@ -59,6 +59,10 @@ export interface DataFolder {
   workspaces: string;
   /** (r) `<user>/{tree,home}`: the files of a workspace. Its user writes there; nobody else goes in. */
   worktrees: string;
+  /** (embedded forge) `<id>.json`, `<id>/`, `<id>.cancel`: jobs of pipelines for the runner. Hold tokens: for the two processes only. */
+  ciJobs: string;
+  /** (r) `<id>.json`, `<id>/{trace,artifacts.tar}`: what became of them. */
+  ciRuns: string;
   /** (r) what the process engine knows of its runs; also the log of an engine that `dtaas up` has started. */
   engine: string;
 }
@@ -95,6 +99,8 @@ export function dataFolder(root: string): DataFolder {
     workspaceRequests: at("workspace-requests"),
     workspaces: at("workspaces"),
     worktrees: at("worktrees"),
+    ciJobs: at("ci-jobs"),
+    ciRuns: at("ci-runs"),
     engine: at("engine"),
   };
 }

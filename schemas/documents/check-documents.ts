@@ -1,6 +1,8 @@
 import { ActionNeededError } from "#core/errors";
 import { compileSchema } from "../compile-schema.ts";
 import type { DesiredState, PlatformSettings, RunRequest } from "../desired-state.ts";
+import type { CiJobDocument } from "../generated/ci-job.ts";
+import type { CiJobOutcomeDocument } from "../generated/ci-job-outcome.ts";
 import type { GitlabMemberEvent } from "../generated/gitlab-member-event.ts";
 import type { GitlabMergeRequestEvent } from "../generated/gitlab-merge-request-event.ts";
 import type { GitlabNoteEvent } from "../generated/gitlab-note-event.ts";
@@ -76,6 +78,14 @@ export function checkWorkspaceRequest(value: unknown, file?: string): WorkspaceR
 
 export function checkObservedWorkspace(value: unknown, file?: string): ObservedWorkspace {
   return check<ObservedWorkspace>("observed-workspace", value, file);
+}
+
+export function checkCiJob(value: unknown, file?: string): CiJobDocument {
+  return check<CiJobDocument>("ci-job", value, file);
+}
+
+export function checkCiJobOutcome(value: unknown, file?: string): CiJobOutcomeDocument {
+  return check<CiJobOutcomeDocument>("ci-job-outcome", value, file);
 }
 
 export function checkWantedPreviews(value: unknown, file?: string): WantedPreviews {
