@@ -18,6 +18,7 @@ import { LfsServer } from "./assets/lfs/lfs-server.ts";
 import { LfsStore } from "./assets/lfs/lfs-store.ts";
 import { Mirrors } from "./assets/mirrors.ts";
 import { Snapshots } from "./assets/snapshots.ts";
+import { CiTokens } from "./auth/ci-token.ts";
 import type { ControllerConfig } from "./config.ts";
 import type { Forge, ForgeProject } from "./forge/forge.ts";
 import { createApp } from "./http/create-app.ts";
@@ -304,6 +305,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     metrics,
     readHeadFile,
     workspaces,
+    ciTokens: new CiTokens({ issuer: config.forgeUrl, audiences: config.ciAudiences }),
     nudgeUser: async (user) => users.nudge(user, { user }),
     ensureSnapshot: async ({ project: path, commit }) => {
       const project = tracked.project(path) ?? (await forge.project(path));

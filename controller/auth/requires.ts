@@ -21,7 +21,7 @@ export function callerOf(response: Response): Caller {
 
 /**
  * Every route goes through this: who asks, and may they. What the caller may not see is answered as if it were not
- * there. Errors: `TOKEN_MISSING`, `TOKEN_REFUSED`, `NOT_FOUND`, `NOT_ALLOWED`.
+ * there. Errors: `TOKEN_MISSING`, `TOKEN_REFUSED`, `CI_TOKEN_REFUSED`, `NOT_FOUND`, `NOT_ALLOWED`.
  */
 export function requires(
   deps: { callers: Pick<Callers, "find">; rights: Rights },
@@ -70,13 +70,12 @@ function notFound(): ActionNeededError {
 
 function notAllowed(caller: Caller, action: Action, project: string | undefined): ActionNeededError {
   const where = project ?? "the platform project";
-  return new ActionNeededError(
-    "NOT_ALLOWED",
-    `${caller.user.username} may not ${words[action]} in ${where}`,
-    {
-      hint: "ask a maintainer of the project for a higher role",
-    },
-  );
+  const who = caller.job ? `job ${caller.job.jobId} of ${caller.user.username}` : caller.user.username;
+  return new ActionNeededError("NOT_ALLOWED", `${who} may not ${words[action]} in ${where}`, {
+    hint: caller.job
+      ? "a job runs and sees operations of its own project, as far as its user may"
+      : "ask a maintainer of the project for a higher role",
+  });
 }
 
 const words: Record<Action, string> = {
@@ -88,5 +87,7 @@ const words: Record<Action, string> = {
   "manage-secrets": "manage secrets",
   work: "use somebody else's workspace, or their own without a developer's role,",
   delete: "delete",
+  "see-pipelines": "see pipelines",
+  "run-pipelines": "run pipelines",
   administer: "administer",
 };

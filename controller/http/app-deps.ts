@@ -3,6 +3,7 @@ import type { DataFolder } from "#core/data-folder";
 import type { Logger } from "#core/logger";
 import type { DeliveryView, PlanView, QueueLength } from "#schemas/api";
 import type { PinnedSnapshot } from "#schemas/desired-state";
+import type { CiTokens } from "../auth/ci-token.ts";
 import type { ReadsShared } from "../auth/rights.ts";
 import type { Forge } from "../forge/forge.ts";
 import type { Library } from "../library/library.ts";
@@ -36,6 +37,8 @@ export interface AppDeps {
   ensureSnapshot: (pinned: PinnedSnapshot) => Promise<void>;
   /** Reading a shared-asset repository as a member of a group that platform.yaml names. */
   readsShared: ReadsShared;
+  /** Checks ID tokens of jobs. */
+  ciTokens: Pick<CiTokens, "verify">;
   deliveries: DeliveryBook;
   library: Library;
   remotes: Pick<Remotes, "list" | "request">;

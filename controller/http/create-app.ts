@@ -41,7 +41,7 @@ export function createApp(deps: AppDeps): Express {
   };
   const documents = storedDocuments(deps.data, onUnreadable);
   const runs = runArchive(deps.data, onUnreadable);
-  const callers = new Callers(deps.forge);
+  const callers = new Callers(deps.forge, deps.ciTokens);
   const memberships = new Memberships(deps.forge, deps.logger);
   const rights = new Rights(memberships, deps.group, deps.readsShared);
   app.disable("x-powered-by");

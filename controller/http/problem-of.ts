@@ -6,6 +6,7 @@ const statusByCode: Readonly<Record<string, number>> = {
   BAD_REQUEST: 400,
   TOKEN_MISSING: 401,
   TOKEN_REFUSED: 401,
+  CI_TOKEN_REFUSED: 401,
   DELIVERY_REFUSED: 401,
   NOT_ALLOWED: 403,
   FORGE_FORBIDDEN: 403,
