@@ -2,6 +2,7 @@ import express, { type Express, type RequestHandler, Router } from "express";
 import helmet from "helmet";
 import { ActionNeededError, messageOf } from "#core/errors";
 import { logSetAside } from "#core/read-or-set-aside";
+import { renderTwinJobs } from "#templates/render-twin-jobs";
 import { Callers } from "../auth/caller.ts";
 import { limitBadTokens } from "../auth/limit-bad-tokens.ts";
 import { Memberships } from "../auth/memberships.ts";
@@ -57,6 +58,10 @@ export function createApp(deps: AppDeps): Express {
   const description = JSON.stringify(openApiDocument(deps.version));
   api.get("/openapi.json", (_request, response) => {
     response.type("application/json").send(description);
+  });
+  const twinJobs = renderTwinJobs();
+  api.get("/ci/twins.yml", async (_request, response) => {
+    response.type("application/yaml").send(await twinJobs); // a Git host includes it, and shows no token
   });
   api.use(limitBadTokens(callers));
   for (const route of apiRoutes(deps, { documents, runs, memberships, rights })) {
