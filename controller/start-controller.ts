@@ -27,6 +27,8 @@ import { Deliveries } from "./intake/deliveries.ts";
 import { projectSecret } from "./intake/project-secret.ts";
 import { Library } from "./library/library.ts";
 import { controllerMetrics } from "./metrics.ts";
+import { JobRuns } from "./pipelines/job-runs.ts";
+import { PipelineWatch } from "./pipelines/pipeline-watch.ts";
 import { runArchive } from "./reading/run-archive.ts";
 import { storedDocuments } from "./reading/stored-documents.ts";
 import { DesiredDocuments } from "./reconcile/desired-documents.ts";
@@ -42,6 +44,7 @@ import { Tracked } from "./reconcile/tracked.ts";
 import { credentialReader } from "./remotes/read-credential.ts";
 import { Remotes } from "./remotes/remotes.ts";
 import type { ReadHeadFile } from "./requests/change-state.ts";
+import { RequestBook } from "./requests/request-book.ts";
 import { reportShared } from "./review/report-shared.ts";
 import { reportStatuses } from "./review/report-statuses.ts";
 import { startScheduler } from "./schedule/start-scheduler.ts";
@@ -81,7 +84,15 @@ export interface ControllerParts {
 /** Puts the controller together and starts it; resolves when it listens. `close` ends it without losing anything. */
 export async function startController(parts: ControllerParts): Promise<RunningController> {
   const { config, data, forge, logger } = parts;
-  const folders = [data.root, data.git, data.journal, data.desired, data.requests, data.reported];
+  const folders = [
+    data.root,
+    data.git,
+    data.journal,
+    data.desired,
+    data.requests,
+    data.reported,
+    data.jobRuns,
+  ];
   for (const folder of [...folders, data.workspaceRequests]) {
     await mkdir(folder, { recursive: true });
   }
@@ -274,6 +285,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
       lastResync = new Date();
       const level = result.behind + result.added + result.removed > 0 ? "info" : "debug";
       logger[level](result, "compared with the host");
+      await jobRuns.lookAtAll();
       await collectSnapshots();
       await stopUnentitled(workspaces, forge, logger);
     } catch (error) {
@@ -295,6 +307,20 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     readCredential: credentialReader(forge),
     onMoved: nudgeNews,
   });
+  const nudgeUser = (user: string) => users.nudge(user, { user });
+  const requests = new RequestBook({
+    ...{ data, documents, runs, onSetAside },
+    nudgeUser: async (user) => nudgeUser(user),
+    onNudgeFailed: (user, error) =>
+      logger.warn({ user, err: messageOf(error) }, "the runner could not be told; it will look by itself"),
+  });
+  const jobRuns = new JobRuns({
+    folder: data.jobRuns,
+    pipelines: forge.pipelines,
+    ...{ runs, logger, onSetAside },
+    cancel: (run, by) => requests.cancel(run, by),
+  });
+  const pipelineWatch = new PipelineWatch(forge.pipelines);
   const app = createApp({
     version: parts.version,
     group: config.group,
@@ -305,6 +331,8 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     metrics,
     readHeadFile,
     workspaces,
+    jobRuns,
+    pipelineWatch,
     ciTokens: new CiTokens({ issuer: config.forgeUrl, audiences: config.ciAudiences }),
     nudgeUser: async (user) => users.nudge(user, { user }),
     ensureSnapshot: async ({ project: path, commit }) => {
@@ -338,6 +366,10 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
       deliveries,
       nudgeProject: nudgeNews,
       lookAtReaders: () => readerLooks.ask(),
+      lookAtPipeline: ({ projectId, job }) => {
+        pipelineWatch.changed(projectId);
+        if (job !== undefined) void jobRuns.lookAt(projectId, job);
+      },
     }),
     stopping: stopping.signal,
   });
@@ -352,7 +384,6 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     const there = await Promise.all(pins(document).map((pinned) => snapshots.has(pinned)));
     if (there.includes(false)) nudgeProject(document.project.path);
   }
-  const nudgeUser = (user: string) => users.nudge(user, { user });
   const scheduler = startScheduler({ data, desired, documents, logger, nudgeUser });
   for (const user of desired.unreadable) nudgeProject(`${config.group}/${user}`);
   void lookAtAll();

@@ -19,6 +19,8 @@ export interface DataFolder {
   schedules: string;
   /** (c) `<user>/<hash>.json`: which run an idempotency key stands for. */
   keys: string;
+  /** (c) one file for each run that a job of a pipeline has begun and that goes on. */
+  jobRuns: string;
   /** (c) `<user>.json`: the commit statuses reported last. */
   reported: string;
   /** (c) `<user>.json`: what became of remotes; `git/`: what was fetched from them. */
@@ -63,6 +65,7 @@ export function dataFolder(root: string): DataFolder {
     requests: at("requests"),
     schedules: at("schedules"),
     keys: at("keys"),
+    jobRuns: at("job-runs"),
     reported: at("reported"),
     remotes: at("remotes"),
     sealed: at("sealed"),

@@ -1,3 +1,5 @@
+import type { ForgeEnvironments, ForgePipelines } from "./forge-pipelines.ts";
+
 /**
  * A Git host in our words. A missing thing is `undefined`; a refused token is `ActionNeededError("FORGE_TOKEN_REFUSED")`;
  * a host that is down or says "slow down" is `TryLaterError`.
@@ -48,6 +50,8 @@ export interface Forge {
   /** URL and credentials for `git fetch`; the token is for the header only, never for a command line. */
   gitAccess(project: ForgeProject): { url: string; username: string; password: string };
   readonly variables: ForgeVariables;
+  readonly pipelines: ForgePipelines;
+  readonly environments: ForgeEnvironments;
 }
 
 /** CI/CD variables: where the values of secrets come from. Values stay in memory, and out of messages. */

@@ -8,6 +8,8 @@ import type { ReadsShared } from "../auth/rights.ts";
 import type { Forge } from "../forge/forge.ts";
 import type { Library } from "../library/library.ts";
 import type { ControllerMetrics } from "../metrics.ts";
+import type { JobRuns } from "../pipelines/job-runs.ts";
+import type { PipelineWatch } from "../pipelines/pipeline-watch.ts";
 import type { Remotes } from "../remotes/remotes.ts";
 import type { ReadHeadFile } from "../requests/change-state.ts";
 import type { SecretBook } from "../secrets/secret-book.ts";
@@ -28,7 +30,10 @@ export interface AppDeps {
   /** Where people reach this platform, for links. */
   publicUrl: string;
   data: DataFolder;
-  forge: Pick<Forge, "whoIs" | "project" | "accessLevel" | "commitFile" | "commitFiles" | "gitAccess">;
+  forge: Pick<
+    Forge,
+    "whoIs" | "project" | "accessLevel" | "commitFile" | "commitFiles" | "gitAccess" | "pipelines"
+  >;
   logger: Logger;
   metrics: ControllerMetrics;
   readHeadFile: ReadHeadFile;
@@ -39,6 +44,9 @@ export interface AppDeps {
   readsShared: ReadsShared;
   /** Checks ID tokens of jobs. */
   ciTokens: Pick<CiTokens, "verify">;
+  /** Remembers which job has begun a run. */
+  jobRuns: Pick<JobRuns, "note">;
+  pipelineWatch: PipelineWatch;
   deliveries: DeliveryBook;
   library: Library;
   remotes: Pick<Remotes, "list" | "request">;

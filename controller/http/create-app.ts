@@ -8,6 +8,7 @@ import { limitBadTokens } from "../auth/limit-bad-tokens.ts";
 import { Memberships } from "../auth/memberships.ts";
 import { requires } from "../auth/requires.ts";
 import { Rights } from "../auth/rights.ts";
+import { TraceReader } from "../pipelines/follow-trace.ts";
 import type { OnUnreadable } from "../reading/json-file-cache.ts";
 import { type RunArchive, runArchive } from "../reading/run-archive.ts";
 import { type StoredDocuments, storedDocuments } from "../reading/stored-documents.ts";
@@ -22,6 +23,7 @@ import { gitProxyRoute } from "./git-proxy-route.ts";
 import { libraryRoutes } from "./library-routes.ts";
 import { logRoute } from "./log-route.ts";
 import { openApiDocument } from "./openapi.ts";
+import { pipelineRoutes } from "./pipeline-routes.ts";
 import { platformRoutes } from "./platform-routes.ts";
 import { addProbeRoutes } from "./probe-routes.ts";
 import { remoteRoutes } from "./remote-routes.ts";
@@ -111,13 +113,19 @@ export function apiRoutes(
   return [
     ...platformRoutes({ ...deps, documents, rights, startedAt: new Date() }),
     ...twinRoutes({ documents, runs, rights, memberships, state }),
-    ...runRoutes({ data, runs, requests, forge, memberships, rights, publicUrl: deps.publicUrl }),
+    ...runRoutes({ ...deps, runs, requests, memberships, rights }),
     logRoute({ data, runs, streams }),
     eventRoute({ data, documents, rights, streams }),
     ...libraryRoutes({ library: deps.library, rights, stopping: deps.stopping }),
     ...remoteRoutes({ remotes: deps.remotes }),
     ...secretRoutes({ secrets: deps.secrets, rights, memberships }),
     ...workspaceRoutes({ data, workspaces: deps.workspaces, rights, streams }),
+    ...pipelineRoutes({
+      pipelines: forge.pipelines,
+      watch: deps.pipelineWatch,
+      traces: new TraceReader(forge.pipelines),
+      ...{ memberships, rights, streams },
+    }),
     ...deliveryRoutes({ deliveries: deps.deliveries, documents, runs, rights }),
   ];
 }

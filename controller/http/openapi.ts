@@ -1,4 +1,5 @@
 import { libraryPaths, librarySchemas } from "./openapi-library.ts";
+import { pipelinePaths, pipelineSchemas } from "./openapi-pipelines.ts";
 import { remotePaths, remoteSchemas } from "./openapi-remotes.ts";
 import { itemsOf, ref, schemas } from "./openapi-schemas.ts";
 import { workspacePaths, workspaceSchemas } from "./openapi-workspaces.ts";
@@ -81,6 +82,7 @@ const ofTwin = query("twin", "Only for this twin; without it, for all of the pro
 const paths: Record<string, Record<string, Operation>> = {
   ...libraryPaths({ operation, json, problem, query }),
   ...remotePaths({ operation, json, problem, query }),
+  ...pipelinePaths<Operation>({ operation, json, problem, body, query }),
   "/openapi.json": {
     get: {
       summary: "This document.",
@@ -338,7 +340,7 @@ export function openApiDocument(version: string) {
         bearer: { type: "http", scheme: "bearer", description: "A personal access token of the Git host." },
         privateToken: { type: "apiKey", in: "header", name: "PRIVATE-TOKEN" },
       },
-      schemas: { ...schemas, ...librarySchemas, ...remoteSchemas, ...workspaceSchemas },
+      schemas: { ...schemas, ...librarySchemas, ...remoteSchemas, ...pipelineSchemas, ...workspaceSchemas },
     },
   };
 }

@@ -40,6 +40,7 @@ beforeAll(async () => {
       deliveries,
       nudgeProject,
       lookAtReaders: () => {},
+      lookAtPipeline: () => {},
     }),
   );
   app.use(errorMiddleware(logger));

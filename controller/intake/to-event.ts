@@ -1,5 +1,11 @@
 import { messageOf } from "#core/errors";
-import { checkMemberEvent, checkProjectEvent, checkPushEvent } from "#schemas/documents/check-documents";
+import {
+  checkJobEvent,
+  checkMemberEvent,
+  checkPipelineEvent,
+  checkProjectEvent,
+  checkPushEvent,
+} from "#schemas/documents/check-documents";
 import type { Headers } from "./verify-delivery.ts";
 
 /** What a delivery says, in our words. Behind this nobody knows a Git host's field names. */
@@ -20,6 +26,9 @@ export type ForgeEvent =
   | { kind: "project-moved"; projectId: number; projectPath: string; from: string | undefined }
   /** Somebody came to a project or group, left it, or has another role there. `of`: its path, as far as the host says. */
   | { kind: "members-changed"; of: string }
+  /** Somewhere on its way; where it is, the host says when it is asked, since events may come late or out of order. */
+  | { kind: "pipeline-changed"; projectId: number; projectPath: string; pipelineId: number }
+  | { kind: "job-changed"; projectId: number; projectPath: string; pipelineId: number; jobId: number }
   | { kind: "ignored"; reason: string };
 
 const branchRef = /^refs\/heads\/(.+)$/s;
@@ -31,6 +40,8 @@ export function toEvent(headers: Headers, body: unknown): ForgeEvent {
   try {
     if (name === "Push Hook") return pushed(body);
     if (name === "System Hook") return systemEvent(body);
+    if (name === "Pipeline Hook") return pipelineChanged(body);
+    if (name === "Job Hook") return jobChanged(body);
   } catch (error) {
     return { kind: "ignored", reason: messageOf(error).slice(0, 300) };
   }
@@ -56,6 +67,22 @@ function pushed(body: unknown): ForgeEvent {
     isDefaultBranch: defaultBranch === undefined ? undefined : branch === defaultBranch,
     username: push.user_username,
   };
+}
+
+function pipelineChanged(body: unknown): ForgeEvent {
+  const { project, object_attributes: pipeline } = checkPipelineEvent(body);
+  return {
+    kind: "pipeline-changed",
+    projectId: project.id,
+    projectPath: project.path_with_namespace,
+    pipelineId: pipeline.id,
+  };
+}
+
+function jobChanged(body: unknown): ForgeEvent {
+  const { project, project_id: projectId, build_id: jobId, pipeline_id: pipelineId } = checkJobEvent(body);
+  if (projectId !== project.id) return { kind: "ignored", reason: "the job names two different projects" };
+  return { kind: "job-changed", projectId, projectPath: project.path_with_namespace, pipelineId, jobId };
 }
 
 function systemEvent(body: unknown): ForgeEvent {

@@ -31,6 +31,7 @@ async function receive(headers: Record<string, string | string[] | undefined>, r
     deliveries,
     nudgeProject: (path: string) => void nudged.push(path),
     lookAtReaders: () => {},
+    lookAtPipeline: () => {},
   };
   try {
     return (await receiveDelivery({ headers, rawBody, projectId: 7 }, deps)).status;

@@ -6,6 +6,9 @@ import { GitLabAnswer, undefinedWhenMissing } from "./errors.ts";
 
 const hookName = "DTaaS";
 
+/** What a hook tells us of, beside pushes. */
+const wantedEvents = ["pipeline_events", "job_events"];
+
 /** Events of a hook that we do not want: GitLab's other flags, each off by default. */
 const otherEvents = [
   "tag_push_events",
@@ -14,8 +17,6 @@ const otherEvents = [
   "confidential_note_events",
   "issues_events",
   "confidential_issues_events",
-  "pipeline_events",
-  "job_events",
   "deployment_events",
   "wiki_page_events",
   "releases_events",
@@ -80,17 +81,21 @@ function isAsWanted(hook: HookReply, wanted: WantedHook, fingerprint: string, wa
     hook.push_events === true &&
     !hook.push_events_branch_filter &&
     hook.enable_ssl_verification === isTls(wanted.url) &&
+    wantedEvents.every((event) => hook[event] === true) &&
     otherEvents.every((event) => hook[event] !== true)
   );
 }
 
 function settings(wanted: WantedHook, fingerprint: string) {
-  const off = Object.fromEntries(otherEvents.map((event) => [event, false]));
+  const flags = Object.fromEntries([
+    ...otherEvents.map((event) => [event, false]),
+    ...wantedEvents.map((event) => [event, true]),
+  ]);
   // gitbeaker's types lack name, description and the signing token; it passes them through.
   return {
-    ...off,
+    ...flags,
     name: hookName,
-    description: `Tells DTaaS about pushes. Managed by the platform, key ${fingerprint}.`,
+    description: `Tells DTaaS about pushes and pipelines. Managed by the platform, key ${fingerprint}.`,
     token: wanted.token,
     signingToken: wanted.signingToken, // hosts before 19.0 ignore it, and the token alone counts
     pushEvents: true,
