@@ -77,6 +77,7 @@ module.exports = {
     livesIn("handlebars/", "templates"),
     livesIn("graphql/", "embedded/forge|controller/library"),
     livesIn("(minisearch|yazl)/", "controller/library"),
+    livesIn("csv-parse/", "controller/previews/compare"),
     livesIn("age-encryption/", "core"),
     {
       name: "no-cycles",

@@ -9,6 +9,7 @@ import { Nudges, startNudgeWorker } from "#core/queue/nudges";
 import { logSetAside } from "#core/read-or-set-aside";
 import { connectRedis } from "#core/redis";
 import { SerialByKey } from "#core/serial-by-key";
+import type { PinnedSnapshot } from "#schemas/desired-state";
 import { checkObservedJob, checkProjectJob } from "#schemas/documents/check-documents";
 import { type ObservedJob, type ProjectJob, queues, reportPace, type UserJob } from "#schemas/jobs";
 import { maxDocumentBytes } from "#schemas/limits";
@@ -19,6 +20,8 @@ import { LfsStore } from "./assets/lfs/lfs-store.ts";
 import { Mirrors } from "./assets/mirrors.ts";
 import { Snapshots } from "./assets/snapshots.ts";
 import { CiTokens } from "./auth/ci-token.ts";
+import { Memberships } from "./auth/memberships.ts";
+import { type ReadsShared, Rights } from "./auth/rights.ts";
 import type { ControllerConfig } from "./config.ts";
 import type { Forge, ForgeProject } from "./forge/forge.ts";
 import { createApp } from "./http/create-app.ts";
@@ -29,6 +32,7 @@ import { Library } from "./library/library.ts";
 import { controllerMetrics } from "./metrics.ts";
 import { JobRuns } from "./pipelines/job-runs.ts";
 import { PipelineWatch } from "./pipelines/pipeline-watch.ts";
+import type { Previews } from "./previews/previews.ts";
 import { runArchive } from "./reading/run-archive.ts";
 import { storedDocuments } from "./reading/stored-documents.ts";
 import { DesiredDocuments } from "./reconcile/desired-documents.ts";
@@ -47,6 +51,8 @@ import type { ReadHeadFile } from "./requests/change-state.ts";
 import { RequestBook } from "./requests/request-book.ts";
 import { reportShared } from "./review/report-shared.ts";
 import { reportStatuses } from "./review/report-statuses.ts";
+import { ReviewMemories } from "./review/review-memory.ts";
+import { Reviews } from "./review/reviews.ts";
 import { startScheduler } from "./schedule/start-scheduler.ts";
 import { secretBook } from "./secrets/secret-book.ts";
 import { openTwinSecrets } from "./secrets/twin-secrets.ts";
@@ -92,11 +98,12 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     data.requests,
     data.reported,
     data.jobRuns,
+    data.reviews,
   ];
   for (const folder of [...folders, data.workspaceRequests]) {
     await mkdir(folder, { recursive: true });
   }
-  for (const folder of [data.git, data.journal, data.reported]) await chmod(folder, 0o700);
+  for (const folder of [data.git, data.journal, data.reported, data.reviews]) await chmod(folder, 0o700);
   const metrics = controllerMetrics();
   const redis = {
     nudges: connectRedis(config.redisUrl, logger),
@@ -197,6 +204,8 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
       const role = tracked.role(path);
       if (role.kind === "shared") await reportShared(reconcileDeps, toldOfShared);
       if (role.kind === "user") observedNudges.nudge(role.user, { user: role.user });
+      const known = tracked.project(path);
+      if (known && result.outcome !== "unchanged") await reviews.nudgeAllOf(known.id);
       logger.info({ project: path, ...result }, "project reconciled");
     } catch (error) {
       end({ outcome: "failed" });
@@ -209,6 +218,38 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
       logger.warn({ project: path, err: error.message }, "project refused");
     }
   };
+  const ensureSnapshot = async ({ project: path, commit }: PinnedSnapshot) => {
+    const project = tracked.project(path) ?? (await forge.project(path));
+    if (!project) {
+      throw new ActionNeededError("RUN_NOT_REPEATABLE", `the project ${path} is not there any more`);
+    }
+    await snapshots.ensure(project, commit);
+  };
+  const requests = new RequestBook({
+    data,
+    documents,
+    runs,
+    nudgeUser: async (user) => users.nudge(user, { user }),
+    ensureSnapshot,
+    isWorkspaceReady: async (user) => await workspaces.isReady(user),
+    onSetAside,
+    onNudgeFailed: (user, error) => {
+      logger.warn({ user, err: messageOf(error) }, "the runner could not be told; it will look by itself");
+    },
+  });
+  const readsShared: ReadsShared = async (user, path) => {
+    const wish = tracked.allWishes.find(({ project }) => project === path);
+    return wish !== undefined && (await readers.mayRead(wish, user));
+  };
+  const reviews = new Reviews({
+    ...{ forge, mirrors, snapshots, tracked, readers, desired, requests, runs, deliveries, redis, logger },
+    templates: parts.templates,
+    observed: (user) => documents.observed(user),
+    rights: new Rights(new Memberships(forge, logger), config.group, readsShared),
+    previews: noPreviews,
+    memories: new ReviewMemories(data.reviews, onSetAside),
+    nowMs: () => Date.now(),
+  });
   const readerLooks = new OneAtATime(
     () => lookAtReaders(reconcileDeps),
     (error) => logger.warn({ err: messageOf(error) }, "readers could not be looked at; asked again soon"),
@@ -235,7 +276,10 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
       redis.workers,
       logger,
       { queue: queues.observed, concurrency: reportsAtOnce, check: checkObservedJob },
-      ({ user }) => report(user),
+      async ({ user }) => {
+        await reviews.nudgeFollowers(user);
+        await report(user);
+      },
     ),
   ];
 
@@ -288,6 +332,8 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
       await jobRuns.lookAtAll();
       await collectSnapshots();
       await stopUnentitled(workspaces, forge, logger);
+      const toReview = await reviews.resync();
+      if (toReview > 0) logger.info({ mergeRequests: toReview }, "merge requests to be looked at");
     } catch (error) {
       logger.warn({ err: messageOf(error) }, "could not compare with the host; tried again soon");
     }
@@ -306,13 +352,6 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     logger,
     readCredential: credentialReader(forge),
     onMoved: nudgeNews,
-  });
-  const nudgeUser = (user: string) => users.nudge(user, { user });
-  const requests = new RequestBook({
-    ...{ data, documents, runs, onSetAside },
-    nudgeUser: async (user) => nudgeUser(user),
-    onNudgeFailed: (user, error) =>
-      logger.warn({ user, err: messageOf(error) }, "the runner could not be told; it will look by itself"),
   });
   const jobRuns = new JobRuns({
     folder: data.jobRuns,
@@ -334,29 +373,21 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     jobRuns,
     pipelineWatch,
     ciTokens: new CiTokens({ issuer: config.forgeUrl, audiences: config.ciAudiences }),
-    nudgeUser: async (user) => users.nudge(user, { user }),
-    ensureSnapshot: async ({ project: path, commit }) => {
-      const project = tracked.project(path) ?? (await forge.project(path));
-      if (!project) {
-        throw new ActionNeededError("RUN_NOT_REPEATABLE", `the project ${path} is not there any more`);
-      }
-      await snapshots.ensure(project, commit);
-    },
-    readsShared: async (user, path) => {
-      const wish = tracked.allWishes.find(({ project }) => project === path);
-      return wish !== undefined && (await readers.mayRead(wish, user));
-    },
+    requests,
+    readsShared,
     deliveries,
     remotes,
     library: new Library({ forge, mirrors, tracked, onMoved: nudgeNews }),
     secrets: secretBook({ forge, secrets, logger, nudgeProject, publicKey: config.runnerKey }),
     plan: async (user) => planView(user, desired.get(user), await documents.observed(user), Date.now()),
     queueLengths: async () => {
-      const lengths = [projects.queue, users.queue, observedNudges.queue].map(async (queue) => {
-        const counts = await queue.getJobCounts("waiting", "active", "delayed", "failed", "prioritized");
-        const { waiting = 0, active = 0, delayed = 0, failed = 0, prioritized = 0 } = counts;
-        return [queue.name, { waiting: waiting + prioritized, active, delayed, failed }] as const;
-      });
+      const lengths = [projects.queue, users.queue, observedNudges.queue, reviews.queue].map(
+        async (queue) => {
+          const counts = await queue.getJobCounts("waiting", "active", "delayed", "failed", "prioritized");
+          const { waiting = 0, active = 0, delayed = 0, failed = 0, prioritized = 0 } = counts;
+          return [queue.name, { waiting: waiting + prioritized, active, delayed, failed }] as const;
+        },
+      );
       return Object.fromEntries(await Promise.all(lengths));
     },
     lastResync: () => lastResync,
@@ -365,6 +396,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
       secretOf: (projectId) => projectSecret(config.webhookSecret, projectId),
       deliveries,
       nudgeProject: nudgeNews,
+      nudgeReview: (project, iid) => reviews.nudge(project, iid),
       lookAtReaders: () => readerLooks.ask(),
       lookAtPipeline: ({ projectId, job }) => {
         pipelineWatch.changed(projectId);
@@ -379,11 +411,13 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     server.listen(config.httpPort, config.httpHost, () => resolve());
   });
   for (const path of deliveries.waitingProjects()) nudgeNews(path);
+  for (const { project, iid } of deliveries.waitingReviews()) reviews.nudge(project, iid);
   for (const document of desired.all()) {
     // A power cut took a snapshot that a twin needs.
     const there = await Promise.all(pins(document).map((pinned) => snapshots.has(pinned)));
     if (there.includes(false)) nudgeProject(document.project.path);
   }
+  const nudgeUser = (user: string) => users.nudge(user, { user });
   const scheduler = startScheduler({ data, desired, documents, logger, nudgeUser });
   for (const user of desired.unreadable) nudgeProject(`${config.group}/${user}`);
   void lookAtAll();
@@ -402,7 +436,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
         server.close(() => resolve());
         server.closeIdleConnections();
       });
-      await Promise.all(workers.map((worker) => worker.close()));
+      await Promise.all([...workers.map((worker) => worker.close()), reviews.close()]);
       await Promise.all([projects.close(), users.close(), observedNudges.close()]);
       await Promise.all([deliveries.close(), snapshots.close()]);
       redis.nudges.disconnect();
@@ -410,6 +444,15 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     },
   };
 }
+
+/** Until there are some. */
+const noPreviews: Previews = {
+  want: async () => {
+    throw new ActionNeededError("PREVIEWS_OFF", "this platform runs no previews");
+  },
+  remove: async () => undefined,
+  states: async () => [],
+};
 
 function isEmpty(revision: string): boolean {
   return /^0+$/.test(revision);

@@ -71,7 +71,10 @@ export interface RunView {
   requestedBy: string | null;
   rerunOf: string | null;
   attempt: number | null;
+  /** Of the files it ran; of a copy of the workspace, the commit that was checked out there. */
   revision: string | null;
+  /** It ran a copy of the files in the user's workspace. */
+  worktree: boolean;
   createdAt: string | null;
   startedAt: string | null;
   finishedAt: string | null;

@@ -1,7 +1,7 @@
 import { isUtf8 } from "node:buffer";
+import { maxTreeEntries } from "#schemas/tree/tree-limits";
 import { type GitEntry, kindOfMode, noUtf8, tooMany } from "./git-entry.ts";
 import { endGit, GitFailed, type GitOptions, startGit } from "./run-git.ts";
-import { maxTreeEntries } from "./tree-limits.ts";
 
 const listDeadlineMs = 60_000;
 

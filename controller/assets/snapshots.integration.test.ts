@@ -291,11 +291,13 @@ describe.each(["in process", "with git"] as const)("small repositories are read 
     const { project, data, mirrors, snapshots, push } = await freshProject();
     const commit = await push({ a: "1" });
     const path = await snapshots.ensure(project, commit);
-    await mkdir(join(path, "..", `.new-${commit}-abcd`));
-    await writeFile(join(path, "..", `.new-${commit}-abcd`, "half"), "");
-    await mkdir(join(path, "..", `.gone-${commit}-abcd`));
+    const half = join(data.snapshots, ".half");
+    await mkdir(join(half, `${commit}-abcd`));
+    await writeFile(join(half, `${commit}-abcd`, "half"), "");
+    await mkdir(join(path, "..", `.new-${commit}-abcd`)); // where former versions had them
     const again = await Snapshots.open(data, mirrors);
     expect(await readdir(join(path, ".."))).toEqual([commit]);
+    expect(await readdir(half)).toEqual([]);
     expect(await again.list()).toMatchObject([{ project: project.path, commit }]);
   });
 

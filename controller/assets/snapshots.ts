@@ -11,10 +11,13 @@ import type { FetchLargeFiles } from "./lfs/large-files.ts";
 import type { Mirrors } from "./mirrors.ts";
 import { writeTree } from "./write-tree.ts";
 
-const leftover = /^\.(new|gone)-/; // unfinished or half removed; names of commits do not begin with a dot
+// Unfinished and half removed ones, beside the folders of projects: those are mounted, and whoever looks into them sees
+// whole snapshots only. On the same file system, so that a rename brings one in or takes it away.
+const halfFolder = ".half";
 // From here on it is worth looking which files the snapshot before has already.
 const manyFiles = 100;
 const manyBytes = 1024 * 1024;
+const passingGraceMs = 30_000; // between a passing wish and the document that needs it lies a second or two
 
 export interface SnapshotOnDisk extends PinnedSnapshot {
   /** ISO 8601: when it was made or last asked for. */
@@ -34,6 +37,8 @@ export class Snapshots {
   readonly #removing = new Map<string, Promise<void>>();
   /** When each was asked for last, in milliseconds since 1970: what the disk says may be a moment old. */
   readonly #askedAt = new Map<string, number>();
+  /** When each was asked for last by somebody who says when it is no longer needed. */
+  readonly #passingAt = new Map<string, number>();
   readonly #flush: LateFlush;
   readonly #large: FetchLargeFiles | undefined;
 
@@ -50,22 +55,23 @@ export class Snapshots {
   }
 
   /**
-   * Makes the folder for snapshots and removes what a crash left half done. `large` brings in what pointers of Git LFS
-   * stand for.
+   * Makes the folder for snapshots and removes what a crash left half done, so that its space is there again. `large`
+   * brings in what pointers of Git LFS stand for.
    */
   static async open(data: DataFolder, mirrors: Mirrors, large?: FetchLargeFiles): Promise<Snapshots> {
     await mkdir(data.snapshots, { recursive: true, mode: 0o700 });
     await chmod(data.snapshots, 0o700); // inside everybody may write, so nobody else may come in
+    const half = join(data.snapshots, halfFolder);
+    await rm(half, { recursive: true, force: true });
+    await mkdir(half, { mode: 0o700 });
     const flush = await LateFlush.open(data.snapshots);
     for (const project of await projectFolders(data)) {
       for (const name of await readdir(join(data.snapshots, project))) {
         const path = join(data.snapshots, project, name);
-        if (leftover.test(name)) await rm(path, { recursive: true, force: true });
-        else if (!(await flush.isSafe(path))) {
-          const gone = join(data.snapshots, project, `.gone-${name}`);
-          await rename(path, gone);
-          await rm(gone, { recursive: true, force: true });
-        }
+        if (isWhole(name) && (await flush.isSafe(path))) continue;
+        const gone = halfPath(data, name);
+        await rename(path, gone);
+        await rm(gone, { recursive: true, force: true });
       }
     }
     await flush.begin();
@@ -90,6 +96,29 @@ export class Snapshots {
   ensure(project: { id: number; path: string }, commit: string, signal?: AbortSignal): Promise<string> {
     const path = snapshotPath(this.#data, project.path, commit);
     this.#askedAt.set(path, Date.now());
+    return this.#ensureOnce(path, project, commit, signal);
+  }
+
+  /**
+   * The same for something short-lived: once nobody needs it any more it goes with the next sweep, unless somebody else has asked for it
+   * meanwhile.
+   */
+  ensurePassing(
+    project: { id: number; path: string },
+    commit: string,
+    signal?: AbortSignal,
+  ): Promise<string> {
+    const path = snapshotPath(this.#data, project.path, commit);
+    this.#passingAt.set(path, Date.now());
+    return this.#ensureOnce(path, project, commit, signal);
+  }
+
+  #ensureOnce(
+    path: string,
+    project: { id: number; path: string },
+    commit: string,
+    signal: AbortSignal | undefined,
+  ): Promise<string> {
     const running = this.#making.get(path);
     if (running) return running;
     const removed = this.#removing.get(path) ?? Promise.resolve(); // half gone is as good as gone: it is made again
@@ -105,7 +134,7 @@ export class Snapshots {
     const found: SnapshotOnDisk[] = [];
     for (const folder of await projectFolders(this.#data)) {
       for (const commit of await readdir(join(this.#data.snapshots, folder))) {
-        if (leftover.test(commit)) continue;
+        if (!isWhole(commit)) continue;
         const about = await stat(join(this.#data.snapshots, folder, commit)).catch(() => undefined);
         if (about)
           found.push({ project: folder.replaceAll("+", "/"), commit, usedAt: about.mtime.toISOString() });
@@ -117,7 +146,7 @@ export class Snapshots {
   /** Removes one snapshot; from the first moment on nobody finds a half of it. */
   async remove(project: string, commit: string): Promise<void> {
     const path = snapshotPath(this.#data, project, commit);
-    const gone = join(dirname(path), `.gone-${commit}-${randomBytes(4).toString("hex")}`);
+    const gone = halfPath(this.#data, commit);
     try {
       await rename(path, gone);
     } catch (error) {
@@ -142,16 +171,25 @@ export class Snapshots {
     for (const { project, commit, usedAt } of await this.list()) {
       const path = snapshotPath(this.#data, project, commit);
       if (kept.has(path) || spare.has(project)) continue;
-      const usedAtMs = Math.max(Date.parse(usedAt), this.#askedAt.get(path) ?? 0);
-      if (Date.now() - usedAtMs < graceMs || this.#making.has(path)) continue;
+      if (this.#isFresh(path, Date.parse(usedAt), graceMs) || this.#making.has(path)) continue;
       // Nothing is awaited between the question and this: whoever asks from now on waits until it is gone.
       const removing = this.remove(project, commit).finally(() => this.#removing.delete(path));
       this.#removing.set(path, removing);
       await removing;
       this.#askedAt.delete(path);
+      this.#passingAt.delete(path);
       removed.push({ project, commit });
     }
     return removed;
+  }
+
+  /** Asked for so lately that a document which needs it may be on its way. */
+  #isFresh(path: string, usedAtMs: number, graceMs: number): boolean {
+    const nowMs = Date.now();
+    const passingAtMs = this.#passingAt.get(path);
+    if (nowMs - (this.#askedAt.get(path) ?? 0) < graceMs) return true;
+    // The time on disk is that of the passing wish, too: it does not count then.
+    return passingAtMs === undefined ? nowMs - usedAtMs < graceMs : nowMs - passingAtMs < passingGraceMs;
   }
 
   async #ensure(
@@ -165,11 +203,11 @@ export class Snapshots {
     checkTree(reader);
 
     const parent = dirname(path);
-    await mkdir(parent, { recursive: true });
-    await chmod(parent, 0o755);
     const large = this.#large;
-    const building = join(parent, `.new-${commit}-${randomBytes(4).toString("hex")}`);
+    const building = halfPath(this.#data, commit);
     try {
+      await mkdir(parent, { recursive: true });
+      await chmod(parent, 0o755);
       await writeTree({
         reader,
         mirrors: this.#mirrors,
@@ -184,7 +222,7 @@ export class Snapshots {
     } catch (error) {
       await rm(building, { recursive: true, force: true });
       if (isSystemError(error, "ENOTEMPTY") || isSystemError(error, "EEXIST")) return path; // somebody was faster
-      if (isSystemError(error, "ENOSPC")) {
+      if (isSystemError(error, "ENOSPC") || isSystemError(error, "EDQUOT")) {
         throw new ActionNeededError("DISK_FULL", "There is no room for another snapshot", {
           hint: `Make room on the disk that holds ${this.#data.snapshots}.`,
           cause: error,
@@ -202,7 +240,7 @@ export class Snapshots {
     let newest: { commit: string; usedAtMs: number } | undefined;
     const folder = dirname(snapshotPath(this.#data, project.path, commit));
     for (const name of await readdir(folder)) {
-      if (name === commit || leftover.test(name)) continue;
+      if (name === commit || !isWhole(name)) continue;
       const usedAtMs = (await stat(join(folder, name)).catch(() => undefined))?.mtimeMs ?? 0;
       if (newest === undefined || usedAtMs > newest.usedAtMs) newest = { commit: name, usedAtMs };
     }
@@ -218,6 +256,16 @@ export class Snapshots {
 
 function isLittle({ entries }: GitReader): boolean {
   return entries.length < manyFiles && entries.reduce((sum, { bytes }) => sum + bytes, 0) < manyBytes;
+}
+
+/** Names of commits do not begin with a dot. */
+function isWhole(name: string): boolean {
+  return !name.startsWith(".");
+}
+
+/** A name of its own for what is not whole yet, or not any more. */
+function halfPath(data: DataFolder, name: string): string {
+  return join(data.snapshots, halfFolder, `${name}-${randomBytes(4).toString("hex")}`);
 }
 
 async function projectFolders(data: DataFolder): Promise<string[]> {

@@ -71,14 +71,15 @@ function notFound(): ActionNeededError {
 function notAllowed(caller: Caller, action: Action, project: string | undefined): ActionNeededError {
   const where = project ?? "the platform project";
   const who = caller.job ? `job ${caller.job.jobId} of ${caller.user.username}` : caller.user.username;
-  return new ActionNeededError("NOT_ALLOWED", `${who} may not ${words[action]} in ${where}`, {
+  return new ActionNeededError("NOT_ALLOWED", `${who} may not ${accessWords[action]} in ${where}`, {
     hint: caller.job
       ? "a job runs and sees operations of its own project, as far as its user may"
       : "ask a maintainer of the project for a higher role",
   });
 }
 
-const words: Record<Action, string> = {
+/** What somebody may not do: "may not ... in this project". */
+export const accessWords: Record<Action, string> = {
   identify: "ask who they are",
   see: "see what runs",
   operate: "run or cancel operations",

@@ -1,10 +1,17 @@
-import type { Caller } from "./caller.ts";
+import type { ForgeUser } from "../forge/forge.ts";
 import type { CiJob } from "./ci-token.ts";
 import { type Action, accessLevels, type Decision, decide, type Standing } from "./decide.ts";
 import type { Memberships } from "./memberships.ts";
 
 /** Whether a user may read a shared-asset repository as a member of a group that platform.yaml names. */
 export type ReadsShared = (user: string, project: string) => Promise<boolean>;
+
+/** Who asks: by token, or as the author of something on the Git host. */
+export interface Asking {
+  user: Pick<ForgeUser, "id" | "username">;
+  /** A job of a pipeline in the name of that user. */
+  job?: CiJob;
+}
 
 /** Asks the forge for the levels and `decide` for the decision. */
 export class Rights {
@@ -24,7 +31,7 @@ export class Rights {
   }
 
   /** `project`: full path; `undefined` where only the platform is asked about. */
-  async decide(caller: Caller, action: Action, project: string | undefined): Promise<Decision> {
+  async decide(caller: Asking, action: Action, project: string | undefined): Promise<Decision> {
     if (action === "identify") return decide(action, { project: 0, platform: 0 });
     if (caller.job) return decide(action, await this.#standingOfJob(caller.job, project));
     const platform = await this.#platformLevel(caller);
@@ -40,11 +47,11 @@ export class Rights {
     return (await this.#readsShared(caller.user.username, project)) ? "allowed" : decision;
   }
 
-  async mayUser(caller: Caller, action: Action, user: string): Promise<boolean> {
+  async mayUser(caller: Asking, action: Action, user: string): Promise<boolean> {
     return (await this.decide(caller, action, this.projectOf(user))) === "allowed";
   }
 
-  async isAdministrator(caller: Caller): Promise<boolean> {
+  async isAdministrator(caller: Asking): Promise<boolean> {
     if (caller.job) return false;
     return (await this.#platformLevel(caller)) >= accessLevels.maintainer;
   }
@@ -57,7 +64,7 @@ export class Rights {
     return { project: level, platform: 0, job };
   }
 
-  #platformLevel(caller: Caller): Promise<number> {
+  #platformLevel(caller: Asking): Promise<number> {
     return this.#memberships.level(`${this.#group}/platform`, caller.user.id);
   }
 }

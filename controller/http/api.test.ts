@@ -1,7 +1,6 @@
 import { appendFile, mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { ActionNeededError } from "#core/errors";
 import { createLogger } from "#core/logger";
 import type { Items, Problem, RunView, SavedOutputs, TwinView } from "#schemas/api";
 import type { RunRequest } from "#schemas/desired-state";
@@ -638,13 +637,7 @@ test("an operation beyond the user's limits is refused, one that ends something 
 });
 
 test("a run is not done again when its commit is gone from the repository, and says so", async () => {
-  await api.close();
-  api = await startApi((deps) => ({
-    ...deps,
-    ensureSnapshot: async () => {
-      throw new ActionNeededError("REVISION_NOT_FOUND", "there is no such commit");
-    },
-  }));
+  api.goneCommits.add(revision);
   await api.desire("user1", [desiredTwin("tank")]);
   await api.writeRun(manifestOf({ id, user: "user1", twin: "tank" }), outcomeOf());
   const again = await ask<Problem>("developer", "POST", `/twins/user1/tank/runs/${id}/rerun`);

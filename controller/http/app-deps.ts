@@ -2,7 +2,6 @@ import type { RequestHandler } from "express";
 import type { DataFolder } from "#core/data-folder";
 import type { Logger } from "#core/logger";
 import type { DeliveryView, PlanView, QueueLength } from "#schemas/api";
-import type { PinnedSnapshot } from "#schemas/desired-state";
 import type { CiTokens } from "../auth/ci-token.ts";
 import type { ReadsShared } from "../auth/rights.ts";
 import type { Forge } from "../forge/forge.ts";
@@ -12,6 +11,7 @@ import type { JobRuns } from "../pipelines/job-runs.ts";
 import type { PipelineWatch } from "../pipelines/pipeline-watch.ts";
 import type { Remotes } from "../remotes/remotes.ts";
 import type { ReadHeadFile } from "../requests/change-state.ts";
+import type { RequestBook } from "../requests/request-book.ts";
 import type { SecretBook } from "../secrets/secret-book.ts";
 import type { WorkspaceBook } from "../workspaces/workspace-book.ts";
 
@@ -37,9 +37,7 @@ export interface AppDeps {
   logger: Logger;
   metrics: ControllerMetrics;
   readHeadFile: ReadHeadFile;
-  nudgeUser: (user: string) => Promise<void>;
-  /** Makes a checkout that is not there any more; for runs that are done again. */
-  ensureSnapshot: (pinned: PinnedSnapshot) => Promise<void>;
+  requests: RequestBook;
   /** Reading a shared-asset repository as a member of a group that platform.yaml names. */
   readsShared: ReadsShared;
   /** Checks ID tokens of jobs. */

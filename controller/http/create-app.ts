@@ -1,7 +1,6 @@
 import express, { type Express, type RequestHandler, Router } from "express";
 import helmet from "helmet";
 import { ActionNeededError, messageOf } from "#core/errors";
-import { logSetAside } from "#core/read-or-set-aside";
 import { renderTwinJobs } from "#templates/render-twin-jobs";
 import { Callers } from "../auth/caller.ts";
 import { limitBadTokens } from "../auth/limit-bad-tokens.ts";
@@ -12,7 +11,6 @@ import { TraceReader } from "../pipelines/follow-trace.ts";
 import type { OnUnreadable } from "../reading/json-file-cache.ts";
 import { type RunArchive, runArchive } from "../reading/run-archive.ts";
 import { type StoredDocuments, storedDocuments } from "../reading/stored-documents.ts";
-import { RequestBook } from "../requests/request-book.ts";
 import { type ApiRoute, expressPath } from "./api-route.ts";
 import type { AppDeps } from "./app-deps.ts";
 import { deliveryRoutes } from "./delivery-routes.ts";
@@ -95,20 +93,9 @@ export function apiRoutes(
   deps: AppDeps,
   shared: { documents: StoredDocuments; runs: RunArchive; memberships: Memberships; rights: Rights },
 ): ApiRoute[] {
-  const { data, forge, logger } = deps;
+  const { data, forge, requests } = deps;
   const { documents, runs, memberships, rights } = shared;
   const streams = new Streams(deps.stopping, deps.metrics.openStreams);
-  const requests = new RequestBook({
-    data,
-    documents,
-    runs,
-    nudgeUser: deps.nudgeUser,
-    ensureSnapshot: deps.ensureSnapshot,
-    onSetAside: logSetAside(logger),
-    onNudgeFailed: (user, error) => {
-      logger.warn({ user, err: messageOf(error) }, "the runner could not be told; it will look by itself");
-    },
-  });
   const state = { documents, forge, readHeadFile: deps.readHeadFile };
   return [
     ...platformRoutes({ ...deps, documents, rights, startedAt: new Date() }),

@@ -51,7 +51,16 @@ const phases = [
   "failed",
   "refused",
 ];
-const causes = ["state", "restart", "request", "rerun", "schedule", "return-to-last-good", "removal"];
+const causes = [
+  "state",
+  "restart",
+  "request",
+  "rerun",
+  "schedule",
+  "return-to-last-good",
+  "removal",
+  "preview",
+];
 const outcomes = ["succeeded", "failed", "timed-out", "cancelled", "stopped", "lost"];
 
 const revisionReason = record("A revision and why it was left.", { revision: text, reason: text });
@@ -67,6 +76,7 @@ const runFields = {
   rerunOf: orNull(text),
   attempt: orNull(whole),
   revision: orNull(text),
+  worktree: { type: "boolean", description: "It ran a copy of the files in the user's workspace." },
   createdAt: orNull(time),
   startedAt: orNull(time),
   finishedAt: orNull(time),
@@ -98,8 +108,14 @@ export const schemas: Record<string, object> = {
       column: whole,
       message: text,
       hint: text,
+      mend: {
+        type: "object",
+        description: "Where there is no doubt: what stands at this place, and what it must be instead.",
+        required: ["from", "to"],
+        properties: { from: text, to: text },
+      },
     },
-    ["hint"],
+    ["hint", "mend"],
   ),
   Twin: record("One twin: what Git asks for and what was observed.", {
     user: text,

@@ -205,11 +205,16 @@ const paths: Record<string, Record<string, Operation>> = {
             description: "Values for this run alone, over those of dt.yaml; mappings are joined.",
             additionalProperties: true,
           },
+          worktree: {
+            type: "boolean",
+            description: "Run a copy of the files in the user's workspace as they are now, committed or not.",
+          },
         },
       }),
       responses: {
         "202": json("Accepted, and on disk.", ref("AcceptedRun")),
-        "409": problem("Suspended or refused."),
+        "403": problem("`worktree` of somebody else's workspace."),
+        "409": problem("Suspended or refused, or `worktree` while the workspace does not run."),
         "422": problem("The twin has no such operation, or the key came with another request."),
       },
     }),

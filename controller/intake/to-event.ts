@@ -2,6 +2,8 @@ import { messageOf } from "#core/errors";
 import {
   checkJobEvent,
   checkMemberEvent,
+  checkMergeRequestEvent,
+  checkNoteEvent,
   checkPipelineEvent,
   checkProjectEvent,
   checkPushEvent,
@@ -22,6 +24,16 @@ export type ForgeEvent =
       isDefaultBranch: boolean | undefined;
       username: string | undefined;
     }
+  /** A merge request was opened, pushed to, merged, closed, ...: `action` in the host's words. Of the project it wants to change. */
+  | {
+      kind: "merge-request-changed";
+      projectId: number;
+      projectPath: string;
+      iid: number;
+      action: string | undefined;
+    }
+  /** Somebody, we ourselves included, said something about a merge request. */
+  | { kind: "note-added"; projectId: number; projectPath: string; iid: number }
   | { kind: "project-created" | "project-removed"; projectId: number; projectPath: string }
   | { kind: "project-moved"; projectId: number; projectPath: string; from: string | undefined }
   /** Somebody came to a project or group, left it, or has another role there. `of`: its path, as far as the host says. */
@@ -39,6 +51,8 @@ export function toEvent(headers: Headers, body: unknown): ForgeEvent {
   const name = headers["x-gitlab-event"];
   try {
     if (name === "Push Hook") return pushed(body);
+    if (name === "Merge Request Hook") return mergeRequestChanged(body);
+    if (name === "Note Hook") return noteAdded(body);
     if (name === "System Hook") return systemEvent(body);
     if (name === "Pipeline Hook") return pipelineChanged(body);
     if (name === "Job Hook") return jobChanged(body);
@@ -83,6 +97,31 @@ function jobChanged(body: unknown): ForgeEvent {
   const { project, project_id: projectId, build_id: jobId, pipeline_id: pipelineId } = checkJobEvent(body);
   if (projectId !== project.id) return { kind: "ignored", reason: "the job names two different projects" };
   return { kind: "job-changed", projectId, projectPath: project.path_with_namespace, pipelineId, jobId };
+}
+
+function mergeRequestChanged(body: unknown): ForgeEvent {
+  const { project, object_attributes: mergeRequest } = checkMergeRequestEvent(body);
+  if (project.id !== mergeRequest.target_project_id) {
+    return { kind: "ignored", reason: "the merge request wants to change another project" };
+  }
+  return {
+    kind: "merge-request-changed",
+    projectId: project.id,
+    projectPath: project.path_with_namespace,
+    iid: mergeRequest.iid,
+    action: mergeRequest.action,
+  };
+}
+
+function noteAdded(body: unknown): ForgeEvent {
+  const { project, merge_request: mergeRequest } = checkNoteEvent(body);
+  if (mergeRequest === undefined)
+    return { kind: "ignored", reason: "a note on something that is no merge request" };
+  if (project.id !== mergeRequest.target_project_id) {
+    return { kind: "ignored", reason: "the merge request wants to change another project" };
+  }
+  const { id: projectId, path_with_namespace: projectPath } = project;
+  return { kind: "note-added", projectId, projectPath, iid: mergeRequest.iid };
 }
 
 function systemEvent(body: unknown): ForgeEvent {

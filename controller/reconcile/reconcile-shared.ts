@@ -39,7 +39,13 @@ async function refusalOf(
 }
 
 /** Everybody whose view it may be in: who may read it, who had it, and who lists it. */
-async function usersOf(deps: ReconcileDeps, path: string) {
+export async function usersOf(
+  deps: Pick<ReconcileDeps, "tracked"> & {
+    readers: Pick<ReconcileDeps["readers"], "mayRead">;
+    desired: Pick<ReconcileDeps["desired"], "get">;
+  },
+  path: string,
+): Promise<{ user: string; project: ForgeProject }[]> {
   const wish = deps.tracked.allWishes.find(({ project }) => project === path);
   const mayRead = async (user: string) =>
     wish !== undefined &&

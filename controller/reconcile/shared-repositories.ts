@@ -18,6 +18,8 @@ export interface SharedDeps {
   readers: Pick<SharedReaders, "mayRead">;
   desired: { all(): DesiredState[] };
   logger: Logger;
+  /** Looks at what is only proposed: these commits count instead of the newest ones, by project, and nothing is remembered. */
+  proposed?: ReadonlyMap<string, string>;
 }
 
 /** Shared repositories as one user sees them: those that are there, in order, and why others are not. */
@@ -74,8 +76,8 @@ export async function openShared(
 async function openNewest(deps: SharedDeps, path: string): Promise<ViewPart | undefined> {
   const project = deps.tracked.project(path) ?? (await deps.forge.project(path));
   if (!project) return undefined;
-  await deps.tracked.note(project);
-  let commit = await deps.mirrors.head(project);
+  if (!deps.proposed) await deps.tracked.note(project);
+  let commit = deps.proposed?.get(path) ?? (await deps.mirrors.head(project));
   commit ??= await deps.mirrors.fetch(project, deps.forge.gitAccess(project));
   return commit === undefined ? undefined : await open(deps, project, commit);
 }

@@ -5,6 +5,9 @@ import { archiveRoutes } from "./archive/archive-routes.ts";
 import { blobRoutes } from "./blobs/blob-routes.ts";
 import { compareRoutes } from "./compare/compare-routes.ts";
 import { deployTokenRoutes } from "./deploy-tokens/deploy-token-routes.ts";
+import { commitCommentRoutes } from "./discussions/commit-comment-routes.ts";
+import { noteRoutes } from "./discussions/note-routes.ts";
+import { suggestionRoutes } from "./discussions/suggestion-routes.ts";
 import type { ForgeContext } from "./forge-context.ts";
 import { gitHttp } from "./git-http/git-http-routes.ts";
 import { graphQlRoutes } from "./graphql/graphql-routes.ts";
@@ -16,7 +19,11 @@ import { multipart } from "./http/multipart.ts";
 import { refuseUnimplemented } from "./http/not-implemented.ts";
 import { plainJson } from "./http/plain-json.ts";
 import { limitRate } from "./http/rate-limit.ts";
+import { labelRoutes } from "./labels/label-routes.ts";
 import { memberRoutes } from "./members/member-routes.ts";
+import { mergeRequestCodeRoutes } from "./merge-requests/merge-request-code-routes.ts";
+import { mergeRequestMergeRoutes } from "./merge-requests/merge-request-merge-routes.ts";
+import { mergeRequestRoutes } from "./merge-requests/merge-request-routes.ts";
 import { metadataRoutes } from "./metadata/metadata-routes.ts";
 import { projectTokenRoutes } from "./project-tokens/project-token-routes.ts";
 import { projectRoutes } from "./projects/project-routes.ts";
@@ -81,6 +88,13 @@ function api(context: ForgeContext): Router {
     projectTokenRoutes,
     deployTokenRoutes,
     variableRoutes,
+    labelRoutes,
+    mergeRequestRoutes,
+    mergeRequestCodeRoutes,
+    mergeRequestMergeRoutes,
+    noteRoutes,
+    suggestionRoutes,
+    commitCommentRoutes,
   ]) {
     routes.use(resource(context));
   }

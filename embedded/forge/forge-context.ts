@@ -1,4 +1,5 @@
 import type { Logger } from "#core/logger";
+import type { SerialByKey } from "#core/serial-by-key";
 import type { Git } from "./git/git.ts";
 import type { Objects } from "./git/objects.ts";
 import type { Repositories } from "./git/repositories.ts";
@@ -21,6 +22,8 @@ export interface ForgeContext {
   systemHookSender: HookSender;
   /** Clones and pushes, and what follows from them. */
   transfers: Underway;
+  /** Changes to merge requests, one after another for each target project. Key: its number. */
+  mergeRequestQueue: SerialByKey;
   /** Requests to the REST API that a user, or a stranger's address, has each minute; `undefined` for any number. */
   requestsPerMinute: number | undefined;
   clock: () => Date;

@@ -3,6 +3,7 @@ import type { AddressInfo } from "node:net";
 import { join, resolve } from "node:path";
 import { ActionNeededError, isSystemError } from "#core/errors";
 import type { Logger } from "#core/logger";
+import { SerialByKey } from "#core/serial-by-key";
 import { forgeApp } from "./forge-app.ts";
 import type { ForgeContext } from "./forge-context.ts";
 import { Git } from "./git/git.ts";
@@ -65,6 +66,7 @@ export async function startForge(options: ForgeOptions): Promise<RunningForge> {
     hookSender: new HookSender({ eventsFolder: join(dataFolder, "hook-events"), ...sending }),
     systemHookSender: new HookSender({ eventsFolder: join(dataFolder, "system-hook-events"), ...sending }),
     transfers: new Underway(),
+    mergeRequestQueue: new SerialByKey(),
     requestsPerMinute: options.requestsPerMinute,
     clock,
     logger,

@@ -50,6 +50,16 @@ export interface WorkspaceContainers {
     command: string[],
     limits: { timeoutMs: number; maxBytes: number },
   ): Promise<{ exitCode: number; output: string }>;
+  /**
+   * The same for a command that prints much: `take` gets what it prints, no faster than it takes it. What it prints as
+   * errors is collected, at most `maxErrorBytes`. What `take` throws is thrown on, unless the command itself has failed.
+   */
+  stream(
+    id: string,
+    command: string[],
+    limits: { timeoutMs: number; maxErrorBytes: number },
+    take: (output: AsyncIterable<Uint8Array>) => Promise<void>,
+  ): Promise<{ exitCode: number; errors: string }>;
   /** Processor time it has used since it started, in milliseconds; `undefined` when it does not run. */
   cpuMs(id: string): Promise<number | undefined>;
   /** The engine's id of an image by its name. */

@@ -11,7 +11,7 @@ import { workspaceTemplates } from "#templates/workspace-templates";
 import { listFolder } from "../runs/run-store.ts";
 
 const workspaceUid = 1000; // of whoever works in a workspace
-const scripts = ["session", "terminal.py", "work-tree"];
+const scripts = ["copy-work-tree", "session", "terminal.py", "work-tree"];
 
 /** What is on disk of workspaces: read from the controller, remembered, published, and shown inside. */
 export class WorkspaceFiles {

@@ -74,6 +74,7 @@ async function startWorld() {
     list: async (user) => [...containers.values()].filter((one) => user === undefined || one.user === user),
     gateway: async () => address,
     run: async () => ({ exitCode: 0, output: "# branch.head main\n# branch.ab +0 -0\n" }),
+    stream: async () => ({ exitCode: 127, errors: "" }),
     cpuMs: async () => 0,
     findImage: async () => undefined,
     pull: async (name) => {

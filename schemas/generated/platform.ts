@@ -122,6 +122,10 @@ export interface Platform {
      */
     policies?: {
       /**
+       * Whose merge requests run previews. `members`: those of members of the project at once, those of others when a member asks. `nobody`: none. `everybody`: all of them at once, outsiders' too. Default: members.
+       */
+      twinsFromMergeRequests?: "members" | "nobody" | "everybody";
+      /**
        * Which repositories on other hosts users may name in workspace.yaml.
        */
       remotes?: {

@@ -8,6 +8,8 @@ import {
   Groups,
   GroupVariables,
   Jobs,
+  MergeRequestDiscussions,
+  MergeRequests,
   Pipelines,
   ProjectHooks,
   ProjectMembers,
@@ -40,6 +42,8 @@ export interface GitLabClient {
   /** What gitbeaker would change on the way: the keys of a body as they are. */
   post(endpoint: string, body: unknown): Promise<unknown>;
   readText(endpoint: string, part: { offset: number; maxBytes: number }): Promise<Buffer>;
+  mergeRequests: MergeRequests;
+  discussions: MergeRequestDiscussions;
 }
 
 /** gitbeaker on our own connection. Any kind of access token works, those of OAuth included. */
@@ -76,5 +80,7 @@ export function gitLabClient(host: string, token: string, connection: Connection
       return (await send(endpoint, { ...raw, headers, method: "POST", body: JSON.stringify(body) })).body;
     },
     readText: (endpoint, part) => ours.readText(endpoint, raw, part),
+    mergeRequests: new MergeRequests(options),
+    discussions: new MergeRequestDiscussions(options),
   };
 }

@@ -10,6 +10,7 @@ import type {
   NewCommit,
   WantedHook,
 } from "../forge.ts";
+import type { ForgeMergeRequests } from "../forge-merge-requests.ts";
 import type { ForgeEnvironments, ForgePipelines } from "../forge-pipelines.ts";
 import { type GitLabClient, gitLabClient } from "./client.ts";
 import { commit } from "./commit.ts";
@@ -19,6 +20,7 @@ import { deploy, ensureEnvironment, setDeployment, stopEnvironment } from "./env
 import { commitFile } from "./files.ts";
 import { Heads } from "./heads.ts";
 import { ensureHook } from "./hooks.ts";
+import { gitLabMergeRequests } from "./merge-requests.ts";
 import {
   changeJob,
   changePipeline,
@@ -28,7 +30,7 @@ import {
   runPipeline,
   showPipeline,
 } from "./pipelines.ts";
-import { findHead, findProject, listProjects } from "./projects.ts";
+import { findHead, findProject, isPrivate, listProjects } from "./projects.ts";
 import { listStatuses, setStatus } from "./statuses.ts";
 import { currentUser, findAccessLevel, findUser, listMembers, looksLikeToken } from "./users.ts";
 import { listVariables, removeVariable, setVariable } from "./variables.ts";
@@ -73,6 +75,7 @@ export class GitLabForge implements Forge {
   readonly #heads: Heads;
   readonly #clients = new Map<string, GitLabClient>();
   readonly #writtenHooks = new Set<string>();
+  readonly mergeRequests: ForgeMergeRequests;
 
   constructor(options: GitLabForgeOptions) {
     this.#url = options.url.replace(/\/+$/, "");
@@ -80,6 +83,7 @@ export class GitLabForge implements Forge {
     this.#connection = options.connection ?? {};
     this.#own = gitLabClient(this.#url, this.#token, this.#connection);
     this.#heads = new Heads(this.#own);
+    this.mergeRequests = gitLabMergeRequests(this.#own, (token) => this.#clientOf(token));
   }
 
   listProjects(group: string): Promise<ForgeProject[]> {
@@ -120,6 +124,10 @@ export class GitLabForge implements Forge {
 
   accessLevel(project: ForgeProject, userId: number): Promise<number> {
     return findAccessLevel(this.#own, project, userId);
+  }
+
+  isPrivate(project: ForgeProject): Promise<boolean> {
+    return isPrivate(this.#own, project);
   }
 
   members(of: { project: string } | { group: string }): Promise<ForgeMember[] | undefined> {

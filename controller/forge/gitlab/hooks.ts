@@ -6,14 +6,10 @@ import { GitLabAnswer, undefinedWhenMissing } from "./errors.ts";
 
 const hookName = "DTaaS";
 
-/** What a hook tells us of, beside pushes. */
-const wantedEvents = ["pipeline_events", "job_events"];
-
-/** Events of a hook that we do not want: GitLab's other flags, each off by default. */
+/** Events of a hook that we want, and those that we do not want: GitLab's other flags. */
+const wantedEvents = ["push_events", "merge_requests_events", "note_events", "pipeline_events", "job_events"];
 const otherEvents = [
   "tag_push_events",
-  "merge_requests_events",
-  "note_events",
   "confidential_note_events",
   "issues_events",
   "confidential_issues_events",
@@ -27,7 +23,6 @@ interface HookReply extends Record<string, unknown> {
   url: string;
   /** Absent on old hosts. */
   description?: string | null;
-  push_events: boolean;
   push_events_branch_filter?: string | null;
   enable_ssl_verification: boolean;
   alert_status?: string;
@@ -78,27 +73,25 @@ function isAsWanted(hook: HookReply, wanted: WantedHook, fingerprint: string, wa
     hasSecrets &&
     hook.token_present !== false &&
     (hook.signing_token_present !== false || wasWritten) &&
-    hook.push_events === true &&
+    wantedEvents.every((event) => hook[event] === true) &&
     !hook.push_events_branch_filter &&
     hook.enable_ssl_verification === isTls(wanted.url) &&
-    wantedEvents.every((event) => hook[event] === true) &&
     otherEvents.every((event) => hook[event] !== true)
   );
 }
 
 function settings(wanted: WantedHook, fingerprint: string) {
-  const flags = Object.fromEntries([
+  const flags = [
     ...otherEvents.map((event) => [event, false]),
     ...wantedEvents.map((event) => [event, true]),
-  ]);
+  ];
   // gitbeaker's types lack name, description and the signing token; it passes them through.
   return {
-    ...flags,
+    ...Object.fromEntries(flags),
     name: hookName,
-    description: `Tells DTaaS about pushes and pipelines. Managed by the platform, key ${fingerprint}.`,
+    description: `Tells DTaaS about pushes, merge requests and pipelines. Managed by the platform, key ${fingerprint}.`,
     token: wanted.token,
     signingToken: wanted.signingToken, // hosts before 19.0 ignore it, and the token alone counts
-    pushEvents: true,
     pushEventsBranchFilter: "",
     enableSslVerification: isTls(wanted.url),
   };

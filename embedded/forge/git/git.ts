@@ -16,7 +16,7 @@ export interface GitResult {
   code: number;
   stdout: Buffer;
   stderr: string;
-  /** There was more output than `maxOutputBytes`, and `cut` was asked for. */
+  /** There was more output than `maxOutputBytes`, or it came too late, and `cut` was asked for. */
   isCut: boolean;
 }
 
@@ -24,7 +24,7 @@ export interface GitRun {
   input?: string | Uint8Array;
   /** Beyond this many bytes of output the command is ended and an error thrown. */
   maxOutputBytes?: number;
-  /** Beyond `maxOutputBytes` the command is ended all the same, and what it printed so far is its answer. */
+  /** Beyond `maxOutputBytes` or the deadline the command is ended, and what it printed so far is its answer. */
   cut?: boolean;
   deadlineMs?: number;
   environment?: Readonly<Record<string, string>>;
@@ -135,17 +135,19 @@ export class Git {
         ended ??= error;
         child.kill("SIGKILL");
       };
-      const deadline = setTimeout(
-        () => end(new TryLaterError(`git ${args[0]} took too long`, { retryAfterMs: 5_000 })),
-        options.deadlineMs ?? defaultDeadlineMs,
-      );
+      const cut = () => {
+        isCut = true;
+        child.kill("SIGKILL");
+      };
+      const deadline = setTimeout(() => {
+        if (options.cut) cut();
+        else end(new TryLaterError(`git ${args[0]} took too long`, { retryAfterMs: 5_000 }));
+      }, options.deadlineMs ?? defaultDeadlineMs);
       child.stdout?.on("data", (chunk: Buffer) => {
         outputBytes += chunk.length;
         if (outputBytes <= maxOutputBytes) output.push(chunk);
-        else if (options.cut) {
-          isCut = true;
-          child.kill("SIGKILL");
-        } else end(new Error(`git ${args[0]} printed more than ${maxOutputBytes} bytes`));
+        else if (options.cut) cut();
+        else end(new Error(`git ${args[0]} printed more than ${maxOutputBytes} bytes`));
       });
       child.stderr?.on("data", (chunk: Buffer) => {
         if (stderr.length < maxStderrBytes) stderr += chunk.toString("utf8");
@@ -180,13 +182,13 @@ function configuration(hooksFolder: string): string {
 	maxInputSize = ${maxPackBytes}
 	hideRefs = refs/merge-requests
 	hideRefs = refs/pipelines
-	hideRefs = refs/keep-around
 [receive "fsck"]
 	badTimezone = ignore
 	missingSpaceBeforeDate = ignore
 	zeroPaddedFilemode = ignore
 [transfer]
 	hideRefs = refs/dtaas
+	hideRefs = refs/keep-around
 [gc]
 	autoDetach = false
 `;

@@ -76,6 +76,11 @@ export interface ProjectRecord {
   mergeMethod: "merge" | "rebase_merge" | "ff";
   squashOption: "never" | "always" | "default_on" | "default_off";
   onlyAllowMergeIfPipelineSucceeds: boolean;
+  onlyAllowMergeIfDiscussionsResolved?: boolean;
+  /** The project this one is a fork of; it may be gone. */
+  forkedFromId?: number;
+  /** The number the next merge request gets. */
+  nextMergeRequest?: number;
   ciConfigPath: string | null;
 }
 

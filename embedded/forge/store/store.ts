@@ -1,6 +1,13 @@
 import { join } from "node:path";
 import { Collection, type Index } from "./collection.ts";
 import type {
+  LabelRecord,
+  MergeRequestRecord,
+  MergeRequestVersionRecord,
+  NoteRecord,
+  SuggestionRecord,
+} from "./merge-request-records.ts";
+import type {
   DeployTokenRecord,
   HookRecord,
   HookTarget,
@@ -40,6 +47,27 @@ export interface Store {
   variables: Collection<VariableRecord>;
   /** Key: `<source>:<source id>`. */
   variablesBySource: Index<VariableRecord>;
+  mergeRequests: Collection<MergeRequestRecord>;
+  /** Key: id of the target project. */
+  mergeRequestsByProject: Index<MergeRequestRecord>;
+  /** Key: `<target project id>:<iid>`. */
+  mergeRequestsByIid: Index<MergeRequestRecord>;
+  /** Open ones. Key: `<source project id>:<branch>`. */
+  mergeRequestsBySource: Index<MergeRequestRecord>;
+  /** Open ones. Key: `<target project id>:<branch>`. */
+  mergeRequestsByTarget: Index<MergeRequestRecord>;
+  mergeRequestVersions: Collection<MergeRequestVersionRecord>;
+  /** Key: id of the merge request; the oldest first. */
+  versionsByMergeRequest: Index<MergeRequestVersionRecord>;
+  notes: Collection<NoteRecord>;
+  /** Key: the note's target. */
+  notesByTarget: Index<NoteRecord>;
+  suggestions: Collection<SuggestionRecord>;
+  /** Key: note id. */
+  suggestionsByNote: Index<SuggestionRecord>;
+  labels: Collection<LabelRecord>;
+  /** Key: project id. */
+  labelsByProject: Index<LabelRecord>;
 }
 
 export async function openStore(folder: string): Promise<Store> {
@@ -53,6 +81,13 @@ export async function openStore(folder: string): Promise<Store> {
     Collection.open<HookRecord>(join(folder, "hooks")),
     Collection.open<HookTarget>(join(folder, "system-hooks")),
     Collection.open<DeployTokenRecord>(join(folder, "deploy-tokens")),
+  ]);
+  const [mergeRequests, mergeRequestVersions, notes, suggestions, labels] = await Promise.all([
+    Collection.open<MergeRequestRecord>(join(folder, "merge-requests")),
+    Collection.open<MergeRequestVersionRecord>(join(folder, "merge-request-versions")),
+    Collection.open<NoteRecord>(join(folder, "notes")),
+    Collection.open<SuggestionRecord>(join(folder, "suggestions")),
+    Collection.open<LabelRecord>(join(folder, "labels")),
   ]);
   return {
     users,
@@ -76,5 +111,22 @@ export async function openStore(folder: string): Promise<Store> {
     deployTokensBySource: deployTokens.indexBy((token) => `${token.source}:${token.sourceId}`),
     variables,
     variablesBySource: variables.indexBy((variable) => `${variable.source}:${variable.sourceId}`),
+    mergeRequests,
+    mergeRequestsByProject: mergeRequests.indexBy((each) => String(each.projectId)),
+    mergeRequestsByIid: mergeRequests.indexBy((each) => `${each.projectId}:${each.iid}`),
+    mergeRequestsBySource: mergeRequests.indexBy((each) =>
+      each.state === "opened" ? `${each.sourceProjectId}:${each.sourceBranch}` : "",
+    ),
+    mergeRequestsByTarget: mergeRequests.indexBy((each) =>
+      each.state === "opened" ? `${each.projectId}:${each.targetBranch}` : "",
+    ),
+    mergeRequestVersions,
+    versionsByMergeRequest: mergeRequestVersions.indexBy((each) => String(each.mergeRequestId)),
+    notes,
+    notesByTarget: notes.indexBy((note) => note.target),
+    suggestions,
+    suggestionsByNote: suggestions.indexBy((suggestion) => String(suggestion.noteId)),
+    labels,
+    labelsByProject: labels.indexBy((label) => String(label.projectId)),
   };
 }

@@ -61,6 +61,12 @@ export function createDockerEngine(options: DockerEngineOptions): Engine {
   const closed = new AbortController();
   const inspected = new InspectedContainers();
   const events = dockerEvents(docker, installation, inspected);
+  const { listPreviews, ...containers } = dockerContainers(
+    docker,
+    installation,
+    (layer) => layers.mountOf(layer),
+    inspected,
+  );
 
   async function tryOverlay(): Promise<boolean> {
     await mkdir(dataFolder.layers, { recursive: true, mode: 0o711 });
@@ -91,7 +97,7 @@ export function createDockerEngine(options: DockerEngineOptions): Engine {
       }
     },
     containers: {
-      ...dockerContainers(docker, installation, (layer) => layers.mountOf(layer), inspected),
+      ...containers,
       ...dockerInside(docker),
       events: (signal) => events(AbortSignal.any([signal, closed.signal])),
       logs: dockerLogs(docker),
@@ -99,6 +105,7 @@ export function createDockerEngine(options: DockerEngineOptions): Engine {
     images,
     networks: { ensure: networks.ensure, remove: networks.remove, list: networks.list },
     layers: { ensure: layers.ensure, remove: layers.remove, list: layers.list, usage: layers.usage },
+    previews: { ...networks.previews, list: listPreviews },
     workspaces: dockerWorkspaces(docker, installation, networks.gateway),
     close() {
       closed.abort();

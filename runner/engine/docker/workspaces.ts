@@ -3,6 +3,7 @@ import type Docker from "dockerode";
 import { ActionNeededError, messageOf } from "#core/errors";
 import type { WorkspaceContainer, WorkspaceContainers } from "../workspace-containers.ts";
 import { asking, askingUnless, statusOf, toEngineError } from "./engine-error.ts";
+import { frames } from "./frames.ts";
 import { labelFilter, sessionLabel, userLabel, workspaceLabel } from "./labels.ts";
 import { workspaceConfig, workspaceName } from "./workspace-config.ts";
 
@@ -82,6 +83,42 @@ export function dockerWorkspaces(
         if (status === 404 || status === 409) return { exitCode: notRunning, output: "" };
         throw toEngineError(error, "a command in a workspace");
       }
+    },
+
+    async stream(id, command, { timeoutMs, maxErrorBytes }, take) {
+      const Cmd = ["timeout", "--signal=KILL", (timeoutMs / 1000).toFixed(3), ...command];
+      const what = "a command in a workspace";
+      const startedAt = Date.now();
+      const made = await askingUnless([404, 409], what, () =>
+        docker.getContainer(id).exec({ Cmd, AttachStdout: true, AttachStderr: true }),
+      );
+      const stream = made && (await askingUnless([404, 409], what, () => made.start({ hijack: true })));
+      if (!made || !stream) return { exitCode: notRunning, errors: "" };
+      const late = setTimeout(() => stream.destroy(), timeoutMs + engineSlackMs);
+      const errors = new Collected(maxErrorBytes);
+      let isOver = false;
+      const output = async function* () {
+        for await (const { stream: name, payload } of frames(stream)) {
+          if (name === "out") yield payload;
+          else errors.write(payload);
+        }
+        isOver = true;
+      };
+      let failure: unknown;
+      try {
+        await take(output());
+      } catch (error) {
+        failure = error;
+      } finally {
+        clearTimeout(late);
+        stream.destroy();
+      }
+      const isLate = Date.now() - startedAt >= timeoutMs;
+      if (isLate) return { exitCode: timedOut, errors: errors.text() };
+      if (failure !== undefined && !isOver) throw failure;
+      const exitCode = (await asking(what, () => made.inspect())).ExitCode ?? notRunning;
+      if (failure !== undefined && exitCode === 0) throw failure;
+      return { exitCode, errors: errors.text() };
     },
 
     async cpuMs(id) {
