@@ -22,6 +22,7 @@ import { Snapshots } from "./assets/snapshots.ts";
 import { CiTokens } from "./auth/ci-token.ts";
 import { Memberships } from "./auth/memberships.ts";
 import { type ReadsShared, Rights } from "./auth/rights.ts";
+import { SignIn } from "./auth/sign-in.ts";
 import type { ControllerConfig } from "./config.ts";
 import type { Forge, ForgeProject } from "./forge/forge.ts";
 import { createApp } from "./http/create-app.ts";
@@ -360,7 +361,18 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     cancel: (run, by) => requests.cancel(run, by),
   });
   const pipelineWatch = new PipelineWatch(forge.pipelines);
+  const signIn =
+    config.signIn &&
+    (await SignIn.open({
+      config: config.signIn,
+      publicUrl: config.publicUrl,
+      forgeUrl: config.forgeUrl,
+      forge,
+      folder: data.signIns,
+      logger,
+    }));
   const app = createApp({
+    signIn,
     version: parts.version,
     group: config.group,
     publicUrl: config.publicUrl,
@@ -431,6 +443,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
       stopping.abort();
       clearInterval(timer);
       scheduler.close();
+      signIn?.close();
       await remotes.close();
       await new Promise<void>((resolve) => {
         server.close(() => resolve());

@@ -21,6 +21,8 @@ export interface DataFolder {
   keys: string;
   /** (c) one file for each run that a job of a pipeline has begun and that goes on. */
   jobRuns: string;
+  /** (c) sign-ins of browsers, encrypted. */
+  signIns: string;
   /** (c) `<user>.json`: the commit statuses reported last. */
   reported: string;
   /** (c) `<project id>/<iid>.json`: what was looked at and answered of each open merge request. */
@@ -76,6 +78,7 @@ export function dataFolder(root: string): DataFolder {
     schedules: at("schedules"),
     keys: at("keys"),
     jobRuns: at("job-runs"),
+    signIns: at("sign-ins"),
     reported: at("reported"),
     reviews: at("reviews"),
     remotes: at("remotes"),

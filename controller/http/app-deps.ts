@@ -4,6 +4,7 @@ import type { Logger } from "#core/logger";
 import type { DeliveryView, PlanView, QueueLength } from "#schemas/api";
 import type { CiTokens } from "../auth/ci-token.ts";
 import type { ReadsShared } from "../auth/rights.ts";
+import type { SignIn } from "../auth/sign-in.ts";
 import type { Forge } from "../forge/forge.ts";
 import type { Library } from "../library/library.ts";
 import type { ControllerMetrics } from "../metrics.ts";
@@ -56,6 +57,8 @@ export interface AppDeps {
   /** Resolves when Redis answers. */
   pingRedis: () => Promise<void>;
   workspaces: WorkspaceBook;
+  /** Absent: people use access tokens only. */
+  signIn?: Pick<SignIn, "caller" | "handler"> | undefined;
   /** Mounted before everything that reads bodies; answers `POST /webhooks/...`. */
   webhooks?: RequestHandler;
   /** Aborts when the process is to end: streams are closed. */

@@ -53,6 +53,7 @@ export function createApp(deps: AppDeps): Express {
   const { workspaces, forge, logger } = deps;
   app.use(gitProxyRoute({ workspaces, forge, memberships, logger }));
   addProbeRoutes(app, { ...deps, documents });
+  if (deps.signIn) app.use(deps.signIn.handler);
 
   const api = Router();
   const description = JSON.stringify(openApiDocument(deps.version));
@@ -71,7 +72,7 @@ export function createApp(deps: AppDeps): Express {
         response.locals["route"] = `${apiBase}${route.path}`;
         next();
       },
-      requires({ callers, rights }, route.action, route.resource),
+      requires({ callers, rights, signIn: deps.signIn }, route.action, route.resource),
       route.body === "own" ? asItIs : express.json({ limit: route.body ?? maxBodyBytes }),
       route.handle,
     );

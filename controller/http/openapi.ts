@@ -338,12 +338,19 @@ export function openApiDocument(version: string) {
       description: "Digital Twin as a Service. Rights are memberships on the Git host; see docs/rights.md.",
     },
     servers: [{ url: "/api/v1" }],
-    security: [{ bearer: [] }, { privateToken: [] }],
+    security: [{ bearer: [] }, { privateToken: [] }, { session: [] }],
     paths,
     components: {
       securitySchemes: {
         bearer: { type: "http", scheme: "bearer", description: "A personal access token of the Git host." },
         privateToken: { type: "apiKey", in: "header", name: "PRIVATE-TOKEN" },
+        session: {
+          type: "apiKey",
+          in: "cookie",
+          name: "dtaas_session",
+          description:
+            "Of a browser that has signed in at /auth/login (`__Host-dtaas_session` with https). What changes something also needs the header `X-DTaaS-Request: 1`, from a page of the platform's own origin.",
+        },
       },
       schemas: { ...schemas, ...librarySchemas, ...remoteSchemas, ...pipelineSchemas, ...workspaceSchemas },
     },

@@ -4,11 +4,15 @@ import type { Problem } from "#schemas/api";
 // What is not listed is 422: understood, and it cannot be done until somebody acts.
 const statusByCode: Readonly<Record<string, number>> = {
   BAD_REQUEST: 400,
+  SIGN_IN_FAILED: 400,
   TOKEN_MISSING: 401,
   TOKEN_REFUSED: 401,
   CI_TOKEN_REFUSED: 401,
+  SIGN_IN_OVER: 401,
   DELIVERY_REFUSED: 401,
   NOT_ALLOWED: 403,
+  FOREIGN_REQUEST: 403,
+  HOST_TOKEN_NEEDED: 403,
   FORGE_FORBIDDEN: 403,
   FORGE_TOKEN_REFUSED: 403,
   NOT_FOUND: 404,

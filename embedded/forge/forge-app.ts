@@ -25,6 +25,9 @@ import { mergeRequestCodeRoutes } from "./merge-requests/merge-request-code-rout
 import { mergeRequestMergeRoutes } from "./merge-requests/merge-request-merge-routes.ts";
 import { mergeRequestRoutes } from "./merge-requests/merge-request-routes.ts";
 import { metadataRoutes } from "./metadata/metadata-routes.ts";
+import { applicationRoutes } from "./oidc/application-routes.ts";
+import { keyRoutes } from "./oidc/key-routes.ts";
+import { pageRoutes } from "./pages/page-routes.ts";
 import { projectTokenRoutes } from "./project-tokens/project-token-routes.ts";
 import { projectRoutes } from "./projects/project-routes.ts";
 import { repositoryRoutes } from "./repository/repository-routes.ts";
@@ -51,9 +54,11 @@ export function forgeApp(context: ForgeContext): Express {
     next();
   });
   app.use(plainJson);
+  app.use(keyRoutes(context));
   app.use(gitHttp(context));
   app.use("/api/v4", api(context));
   app.use("/api/graphql", graphQlRoutes(context));
+  app.use(pageRoutes(context));
   app.use((_request, _response) => {
     throw new ApiError(404, { error: "404 Not Found" });
   });
@@ -95,6 +100,7 @@ function api(context: ForgeContext): Router {
     noteRoutes,
     suggestionRoutes,
     commitCommentRoutes,
+    applicationRoutes,
   ]) {
     routes.use(resource(context));
   }

@@ -62,6 +62,11 @@ export interface WorkspaceContainers {
   ): Promise<{ exitCode: number; errors: string }>;
   /** Processor time it has used since it started, in milliseconds; `undefined` when it does not run. */
   cpuMs(id: string): Promise<number | undefined>;
+  /**
+   * Bytes on disk of the files of a user's workspaces, whatever they are called, linked to or closed to; `undefined` when
+   * it takes too long to count them.
+   */
+  usage(user: string): Promise<number | undefined>;
   /** The engine's id of an image by its name. */
   findImage(name: string): Promise<string | undefined>;
   /** Fetches an image by its name. `ActionNeededError("PULL_FAILED")`, or the reason of the signal. */

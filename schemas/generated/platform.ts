@@ -115,6 +115,10 @@ export interface Platform {
          * Processes and threads at most. Default: no limit of its own.
          */
         pids?: number;
+        /**
+         * What its files may take at most, such as 20Gi; also what holds where workspace.yaml does not say. Default: no limit.
+         */
+        disk?: string;
       };
     };
     /**

@@ -4,7 +4,6 @@ import type { ForgeContext } from "../forge-context.ts";
 import { serveLfs } from "../lfs/serve-lfs.ts";
 import { refsChanged } from "../repository/refs-changed.ts";
 import type { ProjectRecord } from "../store/records.ts";
-import { PasswordCheck } from "../users/password.ts";
 import { Capabilities } from "./capabilities.ts";
 import { type GitService, gitRefusal } from "./git-access.ts";
 import { gitCaller } from "./git-caller.ts";
@@ -19,7 +18,6 @@ const addressPattern =
 
 /** `/<full path>.git/...`: clone, fetch and push. Everything else goes on to the next handler. */
 export function gitHttp(context: ForgeContext) {
-  const passwords = new PasswordCheck();
   const capabilities = new Capabilities(context.git);
   const limit = pLimit(transfersAtOnce);
 
@@ -28,7 +26,7 @@ export function gitHttp(context: ForgeContext) {
     if (!match) return next();
     const [, path = "", rest = ""] = match;
     if (rest.startsWith("info/lfs/")) {
-      const caller = await gitCaller(context, passwords, request);
+      const caller = await gitCaller(context, request);
       const lfs = { rest: rest.slice("info/lfs/".length), project: projectAt(context, path), caller };
       await context.transfers.run(() => serveLfs(context, lfs, request, response));
       return;
@@ -40,7 +38,7 @@ export function gitHttp(context: ForgeContext) {
       return;
     }
     const project = projectAt(context, path);
-    const caller = await gitCaller(context, passwords, request);
+    const caller = await gitCaller(context, request);
     const refusal = gitRefusal(context, project, caller, service);
     if (refusal || !project) {
       if (refusal?.status === 401) response.set("www-authenticate", 'Basic realm="GitLab"');

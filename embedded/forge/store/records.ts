@@ -147,3 +147,20 @@ export interface VariableRecord {
   environmentScope: string;
   description: string | null;
 }
+
+/** A program that lets people sign in with the forge (OAuth, OpenID Connect). */
+export interface ApplicationRecord {
+  readonly id: number;
+  /** The client id. */
+  clientId: string;
+  /** SHA-256 of the secret, hex. The secret itself is not kept. */
+  secretHash: string;
+  name: string;
+  redirectUris: string[];
+  scopes: string[];
+  /** It can keep a secret; without one it has to prove itself with PKCE. */
+  confidential: boolean;
+  /** The platform's own: users are not asked whether they agree. */
+  trusted: boolean;
+  createdAt: string;
+}

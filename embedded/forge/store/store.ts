@@ -8,6 +8,7 @@ import type {
   SuggestionRecord,
 } from "./merge-request-records.ts";
 import type {
+  ApplicationRecord,
   DeployTokenRecord,
   HookRecord,
   HookTarget,
@@ -68,10 +69,14 @@ export interface Store {
   labels: Collection<LabelRecord>;
   /** Key: project id. */
   labelsByProject: Index<LabelRecord>;
+  applications: Collection<ApplicationRecord>;
+  /** Key: client id. */
+  applicationsByClient: Index<ApplicationRecord>;
 }
 
 export async function openStore(folder: string): Promise<Store> {
   const variables = await Collection.open<VariableRecord>(join(folder, "variables"));
+  const applications = await Collection.open<ApplicationRecord>(join(folder, "applications"));
   const [users, tokens, namespaces, projects, members, hooks, systemHooks, deployTokens] = await Promise.all([
     Collection.open<UserRecord>(join(folder, "users")),
     Collection.open<TokenRecord>(join(folder, "tokens")),
@@ -128,5 +133,7 @@ export async function openStore(folder: string): Promise<Store> {
     suggestionsByNote: suggestions.indexBy((suggestion) => String(suggestion.noteId)),
     labels,
     labelsByProject: labels.indexBy((label) => String(label.projectId)),
+    applications,
+    applicationsByClient: applications.indexBy((application) => application.clientId),
   };
 }

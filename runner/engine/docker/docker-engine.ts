@@ -15,6 +15,7 @@ import { dockerLogs } from "./logs.ts";
 import { dockerNetworks } from "./networks.ts";
 import { overlayProbe } from "./overlay-probe.ts";
 import { dockerWorkspaces } from "./workspaces.ts";
+import { dockerWorktreeUsage } from "./worktree-usage.ts";
 
 const pingDeadlineMs = 5_000;
 const defaultSocket = "/var/run/docker.sock";
@@ -56,6 +57,10 @@ export function createDockerEngine(options: DockerEngineOptions): Engine {
   const layers = dockerLayers(docker, installation, {
     folder: dataFolder.layers,
     overlayWorks: once(tryOverlay),
+    image: () => images.base(),
+  });
+  const worktrees = dockerWorktreeUsage(docker, installation, {
+    folder: dataFolder.worktrees,
     image: () => images.base(),
   });
   const closed = new AbortController();
@@ -106,10 +111,10 @@ export function createDockerEngine(options: DockerEngineOptions): Engine {
     networks: { ensure: networks.ensure, remove: networks.remove, list: networks.list },
     layers: { ensure: layers.ensure, remove: layers.remove, list: layers.list, usage: layers.usage },
     previews: { ...networks.previews, list: listPreviews },
-    workspaces: dockerWorkspaces(docker, installation, networks.gateway),
-    close() {
+    workspaces: dockerWorkspaces(docker, installation, networks.gateway, worktrees.usage),
+    async close() {
       closed.abort();
-      return Promise.resolve();
+      await worktrees.close();
     },
   };
 }

@@ -11,17 +11,19 @@ const notRunning = 125; // as `docker run` says when the engine could not do it
 const timedOut = 124; // as timeout(1) says
 const engineSlackMs = 5_000; // the command is killed inside; this is for an engine that does not answer
 
-/** Workspaces on Docker. `gateway` is this machine's address in a user's network. */
+/** Workspaces on Docker. `gateway` is this machine's address in a user's network; `usage` counts what their files take. */
 export function dockerWorkspaces(
   docker: Docker,
   installation: string,
   gateway: (user: string) => Promise<string>,
+  usage: (user: string) => Promise<number | undefined>,
 ): WorkspaceContainers {
   const inspectImage = (name: string) =>
     askingUnless([404], `looking at image ${name}`, () => docker.getImage(name).inspect());
 
   return {
     gateway,
+    usage,
 
     async create(spec) {
       try {
