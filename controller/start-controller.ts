@@ -31,8 +31,7 @@ import { Deliveries } from "./intake/deliveries.ts";
 import { projectSecret } from "./intake/project-secret.ts";
 import { Library } from "./library/library.ts";
 import { controllerMetrics } from "./metrics.ts";
-import { JobRuns } from "./pipelines/job-runs.ts";
-import { PipelineWatch } from "./pipelines/pipeline-watch.ts";
+import { PipelineDuties } from "./pipelines/pipeline-duties.ts";
 import type { Previews } from "./previews/previews.ts";
 import { runArchive } from "./reading/run-archive.ts";
 import { storedDocuments } from "./reading/stored-documents.ts";
@@ -99,6 +98,8 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     data.requests,
     data.reported,
     data.jobRuns,
+    data.proposed,
+    data.environments,
     data.reviews,
   ];
   for (const folder of [...folders, data.workspaceRequests]) {
@@ -204,7 +205,10 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
       marks.delete(path);
       const role = tracked.role(path);
       if (role.kind === "shared") await reportShared(reconcileDeps, toldOfShared);
-      if (role.kind === "user") observedNudges.nudge(role.user, { user: role.user });
+      if (role.kind === "user") {
+        observedNudges.nudge(role.user, { user: role.user });
+        void pipelines.propose(role.user);
+      }
       const known = tracked.project(path);
       if (known && result.outcome !== "unchanged") await reviews.nudgeAllOf(known.id);
       logger.info({ project: path, ...result }, "project reconciled");
@@ -237,6 +241,14 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     onNudgeFailed: (user, error) => {
       logger.warn({ user, err: messageOf(error) }, "the runner could not be told; it will look by itself");
     },
+  });
+  const pipelines = new PipelineDuties({
+    ...{ data, forge, mirrors, runs, tracked, desired, logger, onSetAside },
+    forgeToken: config.forgeToken,
+    group: config.group,
+    publicUrl: config.publicUrl,
+    cancel: (run, by) => requests.cancel(run, by),
+    observed: (user) => documents.observed(user),
   });
   const readsShared: ReadsShared = async (user, path) => {
     const wish = tracked.allWishes.find(({ project }) => project === path);
@@ -280,6 +292,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
       async ({ user }) => {
         await reviews.nudgeFollowers(user);
         await report(user);
+        await pipelines.tellEnvironments(user);
       },
     ),
   ];
@@ -330,7 +343,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
       lastResync = new Date();
       const level = result.behind + result.added + result.removed > 0 ? "info" : "debug";
       logger[level](result, "compared with the host");
-      await jobRuns.lookAtAll();
+      await pipelines.lookAtAll();
       await collectSnapshots();
       await stopUnentitled(workspaces, forge, logger);
       const toReview = await reviews.resync();
@@ -354,13 +367,6 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     readCredential: credentialReader(forge),
     onMoved: nudgeNews,
   });
-  const jobRuns = new JobRuns({
-    folder: data.jobRuns,
-    pipelines: forge.pipelines,
-    ...{ runs, logger, onSetAside },
-    cancel: (run, by) => requests.cancel(run, by),
-  });
-  const pipelineWatch = new PipelineWatch(forge.pipelines);
   const signIn =
     config.signIn &&
     (await SignIn.open({
@@ -382,8 +388,8 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     metrics,
     readHeadFile,
     workspaces,
-    jobRuns,
-    pipelineWatch,
+    jobRuns: pipelines.jobRuns,
+    pipelineWatch: pipelines.watch,
     ciTokens: new CiTokens({ issuer: config.forgeUrl, audiences: config.ciAudiences }),
     requests,
     readsShared,
@@ -410,10 +416,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
       nudgeProject: nudgeNews,
       nudgeReview: (project, iid) => reviews.nudge(project, iid),
       lookAtReaders: () => readerLooks.ask(),
-      lookAtPipeline: ({ projectId, job }) => {
-        pipelineWatch.changed(projectId);
-        if (job !== undefined) void jobRuns.lookAt(projectId, job);
-      },
+      lookAtPipeline: (at) => pipelines.changed(at),
     }),
     stopping: stopping.signal,
   });

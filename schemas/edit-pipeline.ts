@@ -4,7 +4,7 @@ import { maxDocumentBytes } from "./limits.ts";
 import { isMap, isScalar, isSeq, parseAllDocuments } from "./yaml-library.ts";
 
 /** A variable that a job has which we write and keep; a job without it is somebody's own. */
-export const keptVariable = "DTKeptBy";
+const keptVariable = "DTKeptBy";
 const keptBy = "dtaas";
 const jobPrefix = "trigger_"; // as users of DTaaS call them
 const usualStage = "triggers";
@@ -79,6 +79,16 @@ export function editPipeline(
     result.text = append(result.text, missing, { stage, newLine, isNew: pairs.length === 0 });
   checkOnlyOurs(text, result.text, { file, wanted });
   return result;
+}
+
+/** Is there a job of ours? False for what cannot be read. */
+export function hasKeptJobs(text: string): boolean {
+  try {
+    return pairsOf(read(text, "")).some((pair) => keptJob(pair) !== undefined);
+  } catch (error) {
+    if (error instanceof ActionNeededError) return false;
+    throw error;
+  }
 }
 
 /** A job that triggers the pipeline of one twin when a pipeline is run for it, with the variables users know. */

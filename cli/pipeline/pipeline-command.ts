@@ -2,6 +2,7 @@ import { Command } from "commander";
 import type { CliIo } from "../cli-io.ts";
 import type { SetExitCode } from "../run-cli.ts";
 import { cancelCommand, playCommand, retryCommand } from "./change.ts";
+import { generateCommand } from "./generate.ts";
 import { listCommand, logsCommand, showCommand } from "./look.ts";
 import { runCommand } from "./run.ts";
 
@@ -15,5 +16,6 @@ export function pipelineCommand(io: CliIo, end: SetExitCode): Command {
     .addCommand(logsCommand(io, end))
     .addCommand(cancelCommand(io))
     .addCommand(retryCommand(io))
-    .addCommand(playCommand(io));
+    .addCommand(playCommand(io))
+    .addCommand(generateCommand(io));
 }
