@@ -34,7 +34,12 @@ test("a token tells whose job it is, in which project, on which ref, and until w
 });
 
 test("each of the platform's addresses is an audience, one of several too", async () => {
-  for (const one of ["http://dtaas.internal:8080", [audience], ["https://vault.test", audience]]) {
+  for (const one of [
+    "http://dtaas.internal:8080",
+    [audience],
+    ["https://vault.test", audience],
+    `${audience}/`,
+  ]) {
     expect((await tokens.verify(await issuer.token({}, { audience: one }))).jobId).toBe(501);
   }
 });

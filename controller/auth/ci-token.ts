@@ -67,7 +67,7 @@ export class CiTokens {
       const { payload } = await jwtVerify(token, this.#keys, {
         algorithms: [algorithm],
         issuer: this.#options.issuer,
-        audience: [...this.#options.audiences],
+        audience: this.#options.audiences.flatMap((one) => [one, `${one}/`]), // as people write addresses
         clockTolerance: clockToleranceS,
         maxTokenAge: maxAgeS,
         requiredClaims: ["exp", "iat", "iss", "aud"],
