@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { ActionNeededError, TryLaterError } from "#core/errors";
 import { until } from "../../test/fixtures/until.ts";
@@ -33,14 +34,17 @@ beforeEach(() => {
   asked = 0;
   answer = () => details("running");
   stop = new AbortController();
+  setMaxListeners(0, stop.signal);
 });
 afterEach(() => stop.abort());
 
 /** Follows and notes the states, as one who looks does. */
 function follow(watch: PipelineWatch): { states: string[]; ended: Promise<unknown> } {
   const states: string[] = [];
+  const gone = new AbortController(); // each of them has a connection of its own
+  stop.signal.addEventListener("abort", () => gone.abort(), { once: true });
   const ended = (async () => {
-    for await (const { tree } of watch.follow(at, stop.signal)) states.push(tree.state);
+    for await (const { tree } of watch.follow(at, gone.signal)) states.push(tree.state);
   })().catch((error: unknown) => error);
   return { states, ended };
 }
