@@ -8,6 +8,7 @@ import { painter } from "./output/paint.ts";
 import { printError } from "./output/print-error.ts";
 import { pipelineCommand } from "./pipeline/pipeline-command.ts";
 import { planCommand } from "./plan/plan-command.ts";
+import { previewCommand } from "./preview/preview-command.ts";
 import { remoteCommand } from "./remote/remote-command.ts";
 import { secretCommand } from "./secret/secret-command.ts";
 import { twinCommand } from "./twin/twin-command.ts";
@@ -40,6 +41,7 @@ export async function runCli(
     .addCommand(planCommand(io))
     .addCommand(twinCommand(io, end))
     .addCommand(pipelineCommand(io, end))
+    .addCommand(previewCommand(io))
     .addCommand(assetsCommand(io))
     .addCommand(workspaceCommand(io, end))
     .addCommand(libraryCommand(io))

@@ -9,6 +9,7 @@ import {
   GroupVariables,
   Jobs,
   MergeRequestDiscussions,
+  MergeRequestNotes,
   MergeRequests,
   Pipelines,
   ProjectHooks,
@@ -44,6 +45,7 @@ export interface GitLabClient {
   readText(endpoint: string, part: { offset: number; maxBytes: number }): Promise<Buffer>;
   mergeRequests: MergeRequests;
   discussions: MergeRequestDiscussions;
+  notes: MergeRequestNotes;
 }
 
 /** gitbeaker on our own connection. Any kind of access token works, those of OAuth included. */
@@ -82,5 +84,6 @@ export function gitLabClient(host: string, token: string, connection: Connection
     readText: (endpoint, part) => ours.readText(endpoint, raw, part),
     mergeRequests: new MergeRequests(options),
     discussions: new MergeRequestDiscussions(options),
+    notes: new MergeRequestNotes(options),
   };
 }
