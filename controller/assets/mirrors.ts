@@ -9,8 +9,8 @@ import { SerialByKey } from "#core/serial-by-key";
 import type { ForgeProject } from "../forge/forge.ts";
 import { checkAccess, fetchBranch, type GitAccess, later, type Renamed } from "./fetch-branch.ts";
 import type { GitEntry } from "./git-entry.ts";
-import type { GitReader } from "./git-reader.ts";
 import { listTree } from "./list-tree.ts";
+import { Listings } from "./listings.ts";
 import { type PassingBlob, readBlobs } from "./read-blobs.ts";
 import { GitFailed, type GitOptions, runGit } from "./run-git.ts";
 import { fetchSmall } from "./small/fetch-small.ts";
@@ -20,8 +20,6 @@ const fetchDeadlineMs = 5 * 60_000; // a first fetch of a large repository over 
 const maxPacks = 16; // each fetch leaves one; beyond this they are joined, so that reading stays quick
 const maxPackBytes = 4 * 1024 ** 3; // what one fetch may add to a mirror; stops a repository that fills the disk
 const rebuildPauseMs = 10 * 60_000; // a mirror is not built anew for the same suspicion more often
-const maxListedNames = 30_000; // names in listings that are kept, some 400 bytes each
-const maxListings = 500;
 // Small mirrors in memory: as many as are worked on, and some more. Others are read again, which takes a millisecond.
 const maxHeld = 32;
 const maxHeldBytes = 8 * 1024 * 1024;
@@ -49,12 +47,7 @@ export interface MirrorsOptions {
  */
 export class Mirrors {
   readonly git: GitOptions;
-  /** Listings of commits by project and commit, those used last; a commit never changes. */
-  readonly readers = new LRUCache<string, GitReader>({
-    max: maxListings,
-    maxSize: maxListedNames,
-    sizeCalculation: (reader) => reader.entries.length + 1,
-  });
+  readonly listings = new Listings();
   readonly #folder: string;
   readonly #call: { git: GitOptions; deadlineMs: number; maxPackBytes: number };
   readonly #serial = new SerialByKey();
@@ -127,6 +120,7 @@ export class Mirrors {
   remove(projectId: number): Promise<void> {
     return this.#serial.run(String(projectId), async () => {
       this.#small.delete(projectId);
+      this.listings.forget(projectId);
       await rm(this.path(projectId), { recursive: true, force: true });
     });
   }
@@ -136,10 +130,11 @@ export class Mirrors {
    * more names than `maxTreeEntries` or one that is no UTF-8; `GitFailed` when it cannot be read.
    */
   async list(projectId: number, commit: string, signal: AbortSignal | undefined): Promise<GitEntry[]> {
+    const known = this.listings.newest(projectId);
     const small = await this.#openSmall(projectId);
     return (
-      (await small?.list(commit).catch(unlessRefused)) ??
-      (await listTree({ git: this.git, gitDir: this.path(projectId) }, commit, signal))
+      (await small?.list(commit, known).catch(unlessRefused)) ??
+      (await listTree({ git: this.git, gitDir: this.path(projectId) }, commit, signal, known))
     );
   }
 

@@ -78,19 +78,31 @@ async function linkUnchanged(tree: TreeToWrite, turn: Turn): Promise<GitEntry[]>
   const files = tree.reader.entries.filter((entry) => entry.kind === "file");
   const { previous } = tree;
   if (previous === undefined) return files;
-  const known = new Map<string, string>();
-  for (const entry of previous.reader.entries) {
-    if (entry.kind === "file") known.set(contentKey(entry), entry.path);
-  }
+  let others: Map<string, string> | undefined; // by content, for those that are not where they were
   const missing: GitEntry[] = [];
   for (const file of files) {
-    const twin = known.get(contentKey(file));
-    if (twin === undefined || !isLinked(join(previous.folder, twin), join(tree.into, file.path))) {
+    let twin: string | undefined = file.path;
+    if (!isSameFile(previous.reader.listed(twin), file)) {
+      others ??= pathsByContent(previous.reader.entries);
+      twin = others.get(contentKey(file));
+    }
+    // Both are checked names below a folder; `join` would look for ".." in each of them again.
+    if (twin === undefined || !isLinked(`${previous.folder}/${twin}`, `${tree.into}/${file.path}`)) {
       missing.push(file);
     }
     await turn();
   }
   return missing;
+}
+
+function isSameFile(before: GitEntry | undefined, file: GitEntry): boolean {
+  return before?.id === file.id && before.kind === "file" && before.executable === file.executable;
+}
+
+function pathsByContent(entries: readonly GitEntry[]): Map<string, string> {
+  return new Map(
+    entries.flatMap((entry) => (entry.kind === "file" ? [[contentKey(entry), entry.path]] : [])),
+  );
 }
 
 function isLinked(from: string, to: string): boolean {
