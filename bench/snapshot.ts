@@ -1,17 +1,18 @@
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { Mirrors } from "#controller/assets/mirrors";
 import { Snapshots } from "#controller/assets/snapshots";
-import { dataFolder } from "#core/data-folder";
+import { dataFolder, snapshotPath } from "#core/data-folder";
 import { runGitIn } from "#test/fixtures/git-http-server";
+import { until } from "./platform/bench-platform.ts";
 import { type Files, writeCommits } from "./platform/write-commits.ts";
 import { measure, percentile } from "./report/measure.ts";
 import { processorSeconds } from "./report/process-figures.ts";
 import { numberArgument, progress, report } from "./report/report.ts";
 
-// First snapshot of a repository and the next ones with ten files changed, against `git worktree add`; the flush comes later
-// and nobody waits for it: snapshot [files] [rounds].
+// First snapshot of a repository and the next ones with ten files changed, at once and a moment later, against `git worktree add`;
+// the flush comes later and nobody waits for it: snapshot [files] [rounds].
 
 const maxFirst = 3;
 const maxNext = 0.5;
@@ -25,8 +26,13 @@ try {
   const data = dataFolder(join(root, "data"));
   const mirrors = new Mirrors({ folder: data.git, git: {} });
   const commits = await prepare(mirrors.path(1));
+  const commitAt = (n: number) => {
+    const commit = commits[n];
+    if (commit === undefined) throw new Error(`there is no commit ${n} to measure`);
+    return commit;
+  };
   const worktree = await withProcessor((n) =>
-    runGitIn(mirrors.path(1), ["worktree", "add", "--detach", "-f", join(root, `w${n}`), commits[0] ?? ""]),
+    runGitIn(mirrors.path(1), ["worktree", "add", "--detach", "-f", join(root, `w${n}`), commitAt(0)]),
   );
   const reference = worktree.ms;
   progress(`git worktree add: ${reference.toFixed(0)} ms`);
@@ -35,14 +41,20 @@ try {
   const first = await withProcessor(async (n) => {
     const fresh = await Snapshots.open(dataFolder(join(root, `first${n}`)), mirrors);
     opened.push(fresh);
-    await fresh.ensure(project, commits[0] ?? "");
+    await fresh.ensure(project, commitAt(0));
   });
   progress(`first snapshot: ${first.ms.toFixed(0)} ms`);
   const snapshots = await Snapshots.open(data, mirrors);
   opened.push(snapshots);
-  await snapshots.ensure(project, commits[0] ?? "");
-  const next = await withProcessor((n) => snapshots.ensure(project, commits[n + 1] ?? ""));
-  progress(`next snapshot: ${next.ms.toFixed(0)} ms`);
+  await snapshots.ensure(project, commitAt(0));
+  const next = await withProcessor((n) => snapshots.ensure(project, commitAt(n + 1)));
+  progress(`next snapshot, one after the other: ${next.ms.toFixed(0)} ms`);
+  const folder = dirname(snapshotPath(data, project.path, "commit"));
+  const linkedAhead = async () => (await readdir(folder)).some((name) => name.startsWith(".spare-"));
+  const afterPause = await withProcessor((n) => snapshots.ensure(project, commitAt(rounds + n + 1)), {
+    before: () => until("the next snapshot is linked ahead", linkedAhead),
+  });
+  progress(`next snapshot, after a pause: ${afterPause.ms.toFixed(0)} ms`);
 
   report({
     name: `snapshot: ${files} files, first, and next with ${changedFiles} changed`,
@@ -51,11 +63,10 @@ try {
     met: first.ms <= maxFirst * reference && next.ms <= maxNext * reference,
     more: {
       ...{ nextMs: next.ms, nextRatio: next.ms / reference },
+      ...{ afterPauseMs: afterPause.ms, afterPauseRatio: afterPause.ms / reference },
       ...{ firstProcessorMs: first.processorMs, nextProcessorMs: next.processorMs },
-      ...{
-        referenceProcessorMs: worktree.processorMs,
-        nextProcessorRatio: next.processorMs / worktree.processorMs,
-      },
+      ...{ afterPauseProcessorMs: afterPause.processorMs, aheadProcessorMs: afterPause.beforeProcessorMs },
+      referenceProcessorMs: worktree.processorMs,
     },
   });
 } finally {
@@ -63,12 +74,32 @@ try {
   await rm(root, { recursive: true, force: true });
 }
 
-/** Median of the time of one round, and the processor time of one, that of the processes it started included. */
-async function withProcessor(task: (n: number) => unknown) {
-  const before = await processorSeconds(process.pid);
-  const spent = await measure(rounds, task);
-  const processorMs = ((await processorSeconds(process.pid)) - before) * (1_000 / rounds);
-  return { ms: percentile(spent, 0.5), p99Ms: percentile(spent, 0.99), processorMs };
+/**
+ * Median of the time of one round, and the processor time of one, that of the processes it started included. What
+ * `before` takes is counted apart.
+ */
+async function withProcessor(
+  task: (n: number) => unknown,
+  { before }: { before?: () => Promise<void> } = {},
+) {
+  const spent: number[] = [];
+  let seconds = 0;
+  let secondsBeforehand = 0;
+  for (let n = 0; n < rounds; n += 1) {
+    const secondsAtFirst = await processorSeconds(process.pid);
+    await before?.();
+    const secondsBefore = await processorSeconds(process.pid);
+    secondsBeforehand += secondsBefore - secondsAtFirst;
+    spent.push(...(await measure(1, () => task(n))));
+    seconds += (await processorSeconds(process.pid)) - secondsBefore;
+  }
+  spent.sort((a, b) => a - b);
+  return {
+    ms: percentile(spent, 0.5),
+    p99Ms: percentile(spent, 0.99),
+    processorMs: (seconds * 1_000) / rounds,
+    beforeProcessorMs: (secondsBeforehand * 1_000) / rounds,
+  };
 }
 
 /** Commits in one pack, as after a fetch. */
@@ -77,9 +108,9 @@ async function prepare(gitDir: string): Promise<string[]> {
   runGitIn(gitDir, ["init", "--quiet", "--bare", "--initial-branch=main", "."]);
   const first: Files = {};
   for (let n = 0; n < files; n += 1) first[pathOf(n)] = `${n} ${"x".repeat(n % 2_000)}`;
-  progress(`preparing ${rounds + 1} commits of ${files} files`);
+  progress(`preparing ${2 * rounds + 1} commits of ${files} files`);
   const next = Array.from(
-    { length: rounds },
+    { length: 2 * rounds },
     (_, round): Files =>
       Object.fromEntries(Array.from({ length: changedFiles }, (_, n) => [pathOf(n * 7), `change ${round}`])),
   );

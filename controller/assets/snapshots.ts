@@ -2,19 +2,17 @@ import { randomBytes } from "node:crypto";
 import { chmod, mkdir, readdir, rename, rm, stat, utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { type DataFolder, snapshotPath } from "#core/data-folder";
-import { ActionNeededError, isSystemError } from "#core/errors";
+import { isSystemError } from "#core/errors";
 import type { PinnedSnapshot } from "#schemas/desired-state";
+import { buildSnapshot } from "./build-snapshot.ts";
 import { checkTree } from "./check-tree.ts";
 import { GitReader } from "./git-reader.ts";
 import { LateFlush } from "./late-flush.ts";
 import type { FetchLargeFiles } from "./lfs/large-files.ts";
 import type { Mirrors } from "./mirrors.ts";
-import { writeTree } from "./write-tree.ts";
+import { Spares } from "./spares.ts";
 
 const leftover = /^\.(new|gone)-/; // unfinished or half removed; names of commits do not begin with a dot
-// From here on it is worth looking which files the snapshot before has already.
-const manyFiles = 100;
-const manyBytes = 1024 * 1024;
 
 export interface SnapshotOnDisk extends PinnedSnapshot {
   /** ISO 8601: when it was made or last asked for. */
@@ -36,6 +34,7 @@ export class Snapshots {
   readonly #askedAt = new Map<string, number>();
   readonly #flush: LateFlush;
   readonly #large: FetchLargeFiles | undefined;
+  readonly #spares = new Spares();
 
   private constructor(
     data: DataFolder,
@@ -79,6 +78,7 @@ export class Snapshots {
 
   /** Resolves when everything made so far is on disk. */
   async close(): Promise<void> {
+    await this.#spares.close();
     await this.#flush.close();
   }
 
@@ -105,7 +105,7 @@ export class Snapshots {
     const found: SnapshotOnDisk[] = [];
     for (const folder of await projectFolders(this.#data)) {
       for (const commit of await readdir(join(this.#data.snapshots, folder))) {
-        if (leftover.test(commit)) continue;
+        if (commit.startsWith(".")) continue;
         const about = await stat(join(this.#data.snapshots, folder, commit)).catch(() => undefined);
         if (about)
           found.push({ project: folder.replaceAll("+", "/"), commit, usedAt: about.mtime.toISOString() });
@@ -151,6 +151,9 @@ export class Snapshots {
       this.#askedAt.delete(path);
       removed.push({ project, commit });
     }
+    for (const folder of new Set(removed.map((one) => dirname(snapshotPath(this.#data, one.project, "x"))))) {
+      await this.#spares.sweep(folder, new Set(await readdir(folder)));
+    }
     return removed;
   }
 
@@ -163,61 +166,15 @@ export class Snapshots {
     if (await touch(path)) return path;
     const reader = await GitReader.open(this.#mirrors, project.id, commit, signal);
     checkTree(reader);
-
-    const parent = dirname(path);
-    await mkdir(parent, { recursive: true });
-    await chmod(parent, 0o755);
     const large = this.#large;
-    const building = join(parent, `.new-${commit}-${randomBytes(4).toString("hex")}`);
-    try {
-      await writeTree({
-        reader,
-        mirrors: this.#mirrors,
-        into: building,
-        previous: isLittle(reader) ? undefined : await this.#newest(project, commit),
-        large: large && ((files) => large(project, files, signal)),
-        ...(signal ? { signal } : {}),
-      });
-      await rename(building, path);
-      this.#flush.soon(path);
-      return path;
-    } catch (error) {
-      await rm(building, { recursive: true, force: true });
-      if (isSystemError(error, "ENOTEMPTY") || isSystemError(error, "EEXIST")) return path; // somebody was faster
-      if (isSystemError(error, "ENOSPC")) {
-        throw new ActionNeededError("DISK_FULL", "There is no room for another snapshot", {
-          hint: `Make room on the disk that holds ${this.#data.snapshots}.`,
-          cause: error,
-        });
-      }
-      throw error;
-    }
+    const made = await buildSnapshot({
+      ...{ reader, path, mirrors: this.#mirrors, spares: this.#spares },
+      large: large && ((files) => large(project, files, signal)),
+      ...(signal ? { signal } : {}),
+    });
+    if (made) this.#flush.soon(path);
+    return path;
   }
-
-  /** The youngest other snapshot of the project: its unchanged files are linked instead of written again. */
-  async #newest(
-    project: { id: number; path: string },
-    commit: string,
-  ): Promise<{ folder: string; reader: GitReader } | undefined> {
-    let newest: { commit: string; usedAtMs: number } | undefined;
-    const folder = dirname(snapshotPath(this.#data, project.path, commit));
-    for (const name of await readdir(folder)) {
-      if (name === commit || leftover.test(name)) continue;
-      const usedAtMs = (await stat(join(folder, name)).catch(() => undefined))?.mtimeMs ?? 0;
-      if (newest === undefined || usedAtMs > newest.usedAtMs) newest = { commit: name, usedAtMs };
-    }
-    if (newest === undefined) return undefined;
-    try {
-      const reader = await GitReader.open(this.#mirrors, project.id, newest.commit);
-      return { folder: snapshotPath(this.#data, project.path, newest.commit), reader };
-    } catch {
-      return undefined; // no longer in the mirror; everything is written then
-    }
-  }
-}
-
-function isLittle({ entries }: GitReader): boolean {
-  return entries.length < manyFiles && entries.reduce((sum, { bytes }) => sum + bytes, 0) < manyBytes;
 }
 
 async function projectFolders(data: DataFolder): Promise<string[]> {
