@@ -1,9 +1,9 @@
 import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { Mirrors } from "#controller/assets/mirrors";
 import { Snapshots } from "#controller/assets/snapshots";
-import { dataFolder, snapshotPath } from "#core/data-folder";
+import { dataFolder, projectFolder } from "#core/data-folder";
 import { runGitIn } from "#test/fixtures/git-http-server";
 import { until } from "./platform/bench-platform.ts";
 import { type Files, writeCommits } from "./platform/write-commits.ts";
@@ -49,8 +49,8 @@ try {
   await snapshots.ensure(project, commitAt(0));
   const next = await withProcessor((n) => snapshots.ensure(project, commitAt(n + 1)));
   progress(`next snapshot, one after the other: ${next.ms.toFixed(0)} ms`);
-  const folder = dirname(snapshotPath(data, project.path, "commit"));
-  const linkedAhead = async () => (await readdir(folder)).some((name) => name.startsWith(".spare-"));
+  const folder = join(data.snapshots, ".spare", projectFolder(project.path));
+  const linkedAhead = async () => (await readdir(folder)).length > 0;
   const afterPause = await withProcessor((n) => snapshots.ensure(project, commitAt(rounds + n + 1)), {
     before: () => until("the next snapshot is linked ahead", linkedAhead),
   });

@@ -1,5 +1,17 @@
 import { publicKeyPattern } from "#core/age";
+import { ActionNeededError } from "#core/errors";
 import { readConfig, type Setting } from "#core/read-config";
+
+/** Sign-in of browsers at an OpenID Connect provider. */
+export interface SignInConfig {
+  issuer: string;
+  clientId: string;
+  clientSecret: string;
+  /** Sessions are encrypted and cookies signed with it. */
+  sessionSecret: string;
+  /** Which claim is the user's name on the Git host; not needed where that is the provider. */
+  usernameClaim: string | undefined;
+}
 
 export interface ControllerConfig {
   dataFolder: string;
@@ -17,6 +29,8 @@ export interface ControllerConfig {
   runnerKey: string | undefined;
   /** Besides the Git host's own: where it keeps large files (Git LFS). */
   lfsOrigins: string[];
+  /** Absent: people use access tokens only. */
+  signIn: SignInConfig | undefined;
   resyncSeconds: number;
   /** What one fetch may add to a mirror. */
   maxFetchBytes: number;
@@ -53,6 +67,11 @@ const settings = {
     pattern: /^(https?:\/\/[^\s,/]+(,https?:\/\/[^\s,/]+)*)?$/,
     says: "http(s) origins without a slash at the end, with commas between them",
   },
+  DTAAS_OIDC_ISSUER: { pattern: /^https?:\/\/\S+$/, says: "http(s) URL of an OpenID Connect provider" },
+  DTAAS_OIDC_CLIENT_ID: { pattern: /^\S+$/, says: "what the provider calls the platform" },
+  DTAAS_OIDC_CLIENT_SECRET: { pattern: /^\S+$/, says: "the secret that the provider has given" },
+  DTAAS_OIDC_USERNAME_CLAIM: { pattern: /^\w+$/, says: "a claim, such as preferred_username" },
+  DTAAS_SESSION_SECRET: { pattern: /^\S{32,}$/, says: "at least 32 characters that nobody can guess" },
   DTAAS_RESYNC_SECONDS: { fallback: "30", pattern: /^[1-9]\d{0,3}$/, says: "seconds, 1 to 9999" },
   DTAAS_MAX_FETCH_MIB: { fallback: "4096", pattern: /^[1-9]\d{0,6}$/, says: "MiB, 1 to 9999999" },
   DTAAS_LOG_LEVEL: {
@@ -78,8 +97,36 @@ export function readControllerConfig(environment: NodeJS.ProcessEnv = process.en
     webhookSecret: text("DTAAS_WEBHOOK_SECRET"),
     runnerKey: values.DTAAS_RUNNER_KEY,
     lfsOrigins: text("DTAAS_LFS_ORIGINS").split(",").filter(Boolean),
+    signIn: signInConfig(values),
     resyncSeconds: Number(text("DTAAS_RESYNC_SECONDS")),
     maxFetchBytes: Number(text("DTAAS_MAX_FETCH_MIB")) * 1024 * 1024,
     logLevel: text("DTAAS_LOG_LEVEL"),
   };
+}
+
+/** All of it or nothing: half of it would look as if people could sign in. */
+function signInConfig(values: Record<keyof typeof settings, string | undefined>): SignInConfig | undefined {
+  const needed = [
+    "DTAAS_OIDC_ISSUER",
+    "DTAAS_OIDC_CLIENT_ID",
+    "DTAAS_OIDC_CLIENT_SECRET",
+    "DTAAS_SESSION_SECRET",
+  ] as const;
+  const [issuer, clientId, clientSecret, sessionSecret] = needed.map((name) => values[name]);
+  const usernameClaim = values.DTAAS_OIDC_USERNAME_CLAIM;
+  const missing = needed.filter((name) => values[name] === undefined);
+  if (missing.length === needed.length && usernameClaim === undefined) return undefined;
+  const withoutSlash = (url: string | undefined) => url?.replace(/\/+$/, "");
+  const isGitHost = withoutSlash(issuer) === withoutSlash(values.DTAAS_FORGE_URL);
+  const isNamed = isGitHost || usernameClaim !== undefined;
+  if (!issuer || !clientId || !clientSecret || !sessionSecret || !isNamed) {
+    const names = [
+      ...missing,
+      ...(isNamed ? [] : ["DTAAS_OIDC_USERNAME_CLAIM (the provider is not the Git host)"]),
+    ];
+    throw new ActionNeededError("CONFIG_INVALID", `for sign-in these are missing, too: ${names.join(", ")}`, {
+      hint: "set them, or none of DTAAS_OIDC_* and DTAAS_SESSION_SECRET",
+    });
+  }
+  return { issuer, clientId, clientSecret, sessionSecret, usernameClaim };
 }

@@ -9,6 +9,7 @@ import { Nudges, startNudgeWorker } from "#core/queue/nudges";
 import { logSetAside } from "#core/read-or-set-aside";
 import { connectRedis } from "#core/redis";
 import { SerialByKey } from "#core/serial-by-key";
+import type { PinnedSnapshot } from "#schemas/desired-state";
 import { checkObservedJob, checkProjectJob } from "#schemas/documents/check-documents";
 import { type ObservedJob, type ProjectJob, queues, reportPace, type UserJob } from "#schemas/jobs";
 import { maxDocumentBytes } from "#schemas/limits";
@@ -18,6 +19,9 @@ import { LfsServer } from "./assets/lfs/lfs-server.ts";
 import { LfsStore } from "./assets/lfs/lfs-store.ts";
 import { Mirrors } from "./assets/mirrors.ts";
 import { Snapshots } from "./assets/snapshots.ts";
+import { Memberships } from "./auth/memberships.ts";
+import { type ReadsShared, Rights } from "./auth/rights.ts";
+import { SignIn } from "./auth/sign-in.ts";
 import type { ControllerConfig } from "./config.ts";
 import type { Forge, ForgeProject } from "./forge/forge.ts";
 import { createApp } from "./http/create-app.ts";
@@ -26,6 +30,12 @@ import { Deliveries } from "./intake/deliveries.ts";
 import { projectSecret } from "./intake/project-secret.ts";
 import { Library } from "./library/library.ts";
 import { controllerMetrics } from "./metrics.ts";
+import { ComparisonStore } from "./previews/comparison-store.ts";
+import { previewRecords } from "./previews/observed-previews.ts";
+import { PreviewBook } from "./previews/preview-book.ts";
+import { PreviewComparisons } from "./previews/preview-comparisons.ts";
+import type { MergeRequestRef, Previews } from "./previews/previews.ts";
+import { WantedDocuments } from "./previews/wanted-documents.ts";
 import { runArchive } from "./reading/run-archive.ts";
 import { storedDocuments } from "./reading/stored-documents.ts";
 import { DesiredDocuments } from "./reconcile/desired-documents.ts";
@@ -35,14 +45,19 @@ import { neededSnapshots } from "./reconcile/needed-snapshots.ts";
 import { pins } from "./reconcile/pins.ts";
 import { planView } from "./reconcile/plan-view.ts";
 import { type ReconcileDeps, reconcileProject } from "./reconcile/reconcile-project.ts";
+import { noteReach } from "./reconcile/reconcile-shared.ts";
 import { resync } from "./reconcile/resync.ts";
+import { SharedReach } from "./reconcile/shared-reach.ts";
 import { SharedReaders } from "./reconcile/shared-readers.ts";
 import { Tracked } from "./reconcile/tracked.ts";
 import { credentialReader } from "./remotes/read-credential.ts";
 import { Remotes } from "./remotes/remotes.ts";
 import type { ReadHeadFile } from "./requests/change-state.ts";
+import { RequestBook } from "./requests/request-book.ts";
 import { reportShared } from "./review/report-shared.ts";
 import { reportStatuses } from "./review/report-statuses.ts";
+import { ReviewMemories } from "./review/review-memory.ts";
+import { Reviews } from "./review/reviews.ts";
 import { startScheduler } from "./schedule/start-scheduler.ts";
 import { secretBook } from "./secrets/secret-book.ts";
 import { openTwinSecrets } from "./secrets/twin-secrets.ts";
@@ -64,6 +79,7 @@ const snapshotGraceMs = 10 * 60_000;
 export interface RunningController {
   /** Where it listens. */
   port: number;
+  previews: Previews;
   close(): Promise<void>;
 }
 
@@ -75,16 +91,26 @@ export interface ControllerParts {
   version: string;
   /** Names of the workspace templates that the runner can build. */
   templates: readonly string[];
+  /** Something new is to be said of the previews of a merge request; whoever watches beside its comment is told, too. */
+  onPreviewChange?(of: MergeRequestRef): void;
 }
 
 /** Puts the controller together and starts it; resolves when it listens. `close` ends it without losing anything. */
 export async function startController(parts: ControllerParts): Promise<RunningController> {
   const { config, data, forge, logger } = parts;
-  const folders = [data.root, data.git, data.journal, data.desired, data.requests, data.reported];
+  const folders = [
+    data.root,
+    data.git,
+    data.journal,
+    data.desired,
+    data.requests,
+    data.reported,
+    data.reviews,
+  ];
   for (const folder of [...folders, data.workspaceRequests]) {
     await mkdir(folder, { recursive: true });
   }
-  for (const folder of [data.git, data.journal, data.reported]) await chmod(folder, 0o700);
+  for (const folder of [data.git, data.journal, data.reported, data.reviews]) await chmod(folder, 0o700);
   const metrics = controllerMetrics();
   const redis = {
     nudges: connectRedis(config.redisUrl, logger),
@@ -148,6 +174,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     snapshots,
     tracked,
     readers,
+    reach: new SharedReach(),
     desired,
     news,
     secrets,
@@ -170,6 +197,20 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
       options,
     );
   };
+  const compared = new ComparisonStore(data, onSetAside);
+  const previews = new PreviewBook({
+    ...{ mirrors, snapshots, tracked, desired, logger, compared, templates: parts.templates },
+    documents: await WantedDocuments.open(data, onSetAside),
+    records: previewRecords(data, (path, error) =>
+      logger.error({ path, err: messageOf(error) }, "a document cannot be read"),
+    ),
+    comparisons: new PreviewComparisons({ data, runs, store: compared }),
+    nudgeUser: (user) => users.nudge(user, { user }),
+    onChange: (of) => {
+      reviews.nudge(of.projectPath, of.iid);
+      parts.onPreviewChange?.(of);
+    },
+  });
   const marks = new Map<string, number>();
   const tooLarge = new Map<string, string>(); // heads that were refused: fetching them again would only cost
   const toldOfShared = new Map<string, string>();
@@ -185,6 +226,8 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
       const role = tracked.role(path);
       if (role.kind === "shared") await reportShared(reconcileDeps, toldOfShared);
       if (role.kind === "user") observedNudges.nudge(role.user, { user: role.user });
+      const known = tracked.project(path);
+      if (known && result.outcome !== "unchanged") await reviews.nudgeAllOf(known.id);
       logger.info({ project: path, ...result }, "project reconciled");
     } catch (error) {
       end({ outcome: "failed" });
@@ -197,6 +240,52 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
       logger.warn({ project: path, err: error.message }, "project refused");
     }
   };
+  const ensureSnapshot = async ({ project: path, commit }: PinnedSnapshot) => {
+    const project = tracked.project(path) ?? (await forge.project(path));
+    if (!project) {
+      throw new ActionNeededError("RUN_NOT_REPEATABLE", `the project ${path} is not there any more`);
+    }
+    await snapshots.ensure(project, commit);
+  };
+  const requests = new RequestBook({
+    data,
+    documents,
+    runs,
+    nudgeUser: async (user) => users.nudge(user, { user }),
+    ensureSnapshot,
+    previewUse: (user) => previews.use(user),
+    isWorkspaceReady: async (user) => await workspaces.isReady(user),
+    onSetAside,
+    onNudgeFailed: (user, error) => {
+      logger.warn({ user, err: messageOf(error) }, "the runner could not be told; it will look by itself");
+    },
+  });
+  const readsShared: ReadsShared = async (user, path) => {
+    const wish = tracked.allWishes.find(({ project }) => project === path);
+    return wish !== undefined && (await readers.mayRead(wish, user));
+  };
+  const reviews = new Reviews({
+    ...{
+      forge,
+      mirrors,
+      snapshots,
+      tracked,
+      readers,
+      reach: reconcileDeps.reach,
+      desired,
+      requests,
+      runs,
+      deliveries,
+      redis,
+      logger,
+    },
+    templates: parts.templates,
+    observed: (user) => documents.observed(user),
+    rights: new Rights(new Memberships(forge, logger), config.group, readsShared),
+    previews,
+    memories: new ReviewMemories(data.reviews, onSetAside),
+    nowMs: () => Date.now(),
+  });
   const readerLooks = new OneAtATime(
     () => lookAtReaders(reconcileDeps),
     (error) => logger.warn({ err: messageOf(error) }, "readers could not be looked at; asked again soon"),
@@ -223,7 +312,10 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
       redis.workers,
       logger,
       { queue: queues.observed, concurrency: reportsAtOnce, check: checkObservedJob },
-      ({ user }) => report(user),
+      async ({ user }) => {
+        await reviews.nudgeFollowers(user);
+        await Promise.all([report(user), previews.look(user)]);
+      },
     ),
   ];
 
@@ -262,6 +354,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
           ...{ forge, mirrors, tracked, desired, logger, hookFor, hooked, secretsAreBehind },
           nudgeProject: nudgeNews,
           refused: (path) => tooLarge.get(path),
+          noteReach: (path, error) => noteReach(reconcileDeps, path, error),
         },
         { hooks, signal: stopping.signal },
       );
@@ -273,15 +366,19 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
       lastResync = new Date();
       const level = result.behind + result.added + result.removed > 0 ? "info" : "debug";
       logger[level](result, "compared with the host");
+      // A question for each merge request: not every time.
+      await previews.tidy(hooks ? (of) => reviews.isOpen(of) : undefined);
       await collectSnapshots();
       await stopUnentitled(workspaces, forge, logger);
+      const toReview = await reviews.resync();
+      if (toReview > 0) logger.info({ mergeRequests: toReview }, "merge requests to be looked at");
     } catch (error) {
       logger.warn({ err: messageOf(error) }, "could not compare with the host; tried again soon");
     }
   };
   const collectSnapshots = async () => {
     const { keep, spare } = await neededSnapshots({ data, desired, documents, runs });
-    const gone = await snapshots.sweep(keep, snapshotGraceMs, spare);
+    const gone = await snapshots.sweep([...keep, ...(await previews.needs())], snapshotGraceMs, spare);
     if (gone.length > 0) logger.info({ snapshots: gone.length }, "unused snapshots removed");
     await lfsStore.sweep(snapshotGraceMs);
   };
@@ -294,7 +391,18 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     readCredential: credentialReader(forge),
     onMoved: nudgeNews,
   });
+  const signIn =
+    config.signIn &&
+    (await SignIn.open({
+      config: config.signIn,
+      publicUrl: config.publicUrl,
+      forgeUrl: config.forgeUrl,
+      forge,
+      folder: data.signIns,
+      logger,
+    }));
   const app = createApp({
+    signIn,
     version: parts.version,
     group: config.group,
     publicUrl: config.publicUrl,
@@ -304,29 +412,23 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     metrics,
     readHeadFile,
     workspaces,
-    nudgeUser: async (user) => users.nudge(user, { user }),
-    ensureSnapshot: async ({ project: path, commit }) => {
-      const project = tracked.project(path) ?? (await forge.project(path));
-      if (!project) {
-        throw new ActionNeededError("RUN_NOT_REPEATABLE", `the project ${path} is not there any more`);
-      }
-      await snapshots.ensure(project, commit);
-    },
-    readsShared: async (user, path) => {
-      const wish = tracked.allWishes.find(({ project }) => project === path);
-      return wish !== undefined && (await readers.mayRead(wish, user));
-    },
+    requests,
+    rollback: { forge, mirrors, nudgeProject: nudgeNews },
+    readsShared,
     deliveries,
+    previews,
     remotes,
     library: new Library({ forge, mirrors, tracked, onMoved: nudgeNews }),
     secrets: secretBook({ forge, secrets, logger, nudgeProject, publicKey: config.runnerKey }),
     plan: async (user) => planView(user, desired.get(user), await documents.observed(user), Date.now()),
     queueLengths: async () => {
-      const lengths = [projects.queue, users.queue, observedNudges.queue].map(async (queue) => {
-        const counts = await queue.getJobCounts("waiting", "active", "delayed", "failed", "prioritized");
-        const { waiting = 0, active = 0, delayed = 0, failed = 0, prioritized = 0 } = counts;
-        return [queue.name, { waiting: waiting + prioritized, active, delayed, failed }] as const;
-      });
+      const lengths = [projects.queue, users.queue, observedNudges.queue, reviews.queue].map(
+        async (queue) => {
+          const counts = await queue.getJobCounts("waiting", "active", "delayed", "failed", "prioritized");
+          const { waiting = 0, active = 0, delayed = 0, failed = 0, prioritized = 0 } = counts;
+          return [queue.name, { waiting: waiting + prioritized, active, delayed, failed }] as const;
+        },
+      );
       return Object.fromEntries(await Promise.all(lengths));
     },
     lastResync: () => lastResync,
@@ -335,6 +437,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
       secretOf: (projectId) => projectSecret(config.webhookSecret, projectId),
       deliveries,
       nudgeProject: nudgeNews,
+      nudgeReview: (project, iid) => reviews.nudge(project, iid),
       lookAtReaders: () => readerLooks.ask(),
     }),
     stopping: stopping.signal,
@@ -345,6 +448,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     server.listen(config.httpPort, config.httpHost, () => resolve());
   });
   for (const path of deliveries.waitingProjects()) nudgeNews(path);
+  for (const { project, iid } of deliveries.waitingReviews()) reviews.nudge(project, iid);
   for (const document of desired.all()) {
     // A power cut took a snapshot that a twin needs.
     const there = await Promise.all(pins(document).map((pinned) => snapshots.has(pinned)));
@@ -359,17 +463,19 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
   const address = server.address();
 
   return {
+    previews,
     port: typeof address === "object" && address !== null ? address.port : config.httpPort,
     async close() {
       stopping.abort();
       clearInterval(timer);
       scheduler.close();
+      signIn?.close();
       await remotes.close();
       await new Promise<void>((resolve) => {
         server.close(() => resolve());
         server.closeIdleConnections();
       });
-      await Promise.all(workers.map((worker) => worker.close()));
+      await Promise.all([...workers.map((worker) => worker.close()), reviews.close()]);
       await Promise.all([projects.close(), users.close(), observedNudges.close()]);
       await Promise.all([deliveries.close(), snapshots.close()]);
       redis.nudges.disconnect();

@@ -19,8 +19,12 @@ export interface DataFolder {
   schedules: string;
   /** (c) `<user>/<hash>.json`: which run an idempotency key stands for. */
   keys: string;
+  /** (c) sign-ins of browsers, encrypted. */
+  signIns: string;
   /** (c) `<user>.json`: the commit statuses reported last. */
   reported: string;
+  /** (c) `<project id>/<iid>.json`: what was looked at and answered of each open merge request. */
+  reviews: string;
   /** (c) `<user>.json`: what became of remotes; `git/`: what was fetched from them. */
   remotes: string;
   /** (c) `<user>/<twin>.json`: secrets of one twin, encrypted to the runner's key. */
@@ -31,6 +35,8 @@ export interface DataFolder {
   runs: string;
   /** (r) `<user>.json`: what the runner has to remember beyond the engine (last good, refused revisions). */
   memory: string;
+  /** (r) `<user>/<run id>/`: copies of the files of a workspace, for runs that have not ended. */
+  copies: string;
   /** (r) writable layers of twins. */
   layers: string;
   /** (r) `runner.key`: the private keys that secrets are opened with; nobody else reads this folder. */
@@ -41,6 +47,12 @@ export interface DataFolder {
   viewHolders: string;
   /** (r) logs of image builds: `<image hash>.ndjson`. */
   builds: string;
+  /** (c) `<user>/<id>.json`: previews of one merge request as they shall be. */
+  previews: string;
+  /** (c) `<user>/<id>.json`: their numbers beside those of live twins, as they were worked out last. */
+  compared: string;
+  /** (r) `<user>/<id>/`: `state.json`, what is seen of them; `<twin>/<run id>/`: their runs. */
+  previewed: string;
   /** (c) `<user>.json`: workspaces as they shall be. Holds tokens: for the two processes only. */
   workspaceRequests: string;
   /** (r) `<user>/`: what is seen of a workspace, what is remembered, its logs, and the files it gets to read. */
@@ -63,17 +75,23 @@ export function dataFolder(root: string): DataFolder {
     requests: at("requests"),
     schedules: at("schedules"),
     keys: at("keys"),
+    signIns: at("sign-ins"),
     reported: at("reported"),
+    reviews: at("reviews"),
     remotes: at("remotes"),
     sealed: at("sealed"),
     observed: at("observed"),
     runs: at("runs"),
     memory: at("memory"),
+    copies: at("copies"),
     layers: at("layers"),
     runner: at("runner"),
     views: at("views"),
     viewHolders: at("view-holders"),
     builds: at("builds"),
+    previews: at("previews"),
+    compared: at("compared"),
+    previewed: at("previewed"),
     workspaceRequests: at("workspace-requests"),
     workspaces: at("workspaces"),
     worktrees: at("worktrees"),
@@ -94,6 +112,11 @@ export function snapshotPath(data: DataFolder, project: string, commit: string):
 /** The folder of one run. */
 export function runFolder(data: DataFolder, user: string, twin: string, runId: string): string {
   return join(data.runs, user, twin, runId);
+}
+
+/** Everything the runner keeps of the previews of one merge request. */
+export function previewedFolder(data: DataFolder, of: { user: string; id: string }): string {
+  return join(data.previewed, of.user, of.id);
 }
 
 /** The sealed secrets of one twin. */

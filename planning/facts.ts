@@ -31,6 +31,23 @@ export type ImageFact =
   | { state: "failed"; hash: string; reason: string; retryAtMs?: number }
   | { state: "unknown"; reason: string };
 
+/**
+ * A copy of the files in a workspace, made for one run: it runs beside the twin on a layer of its own, and nothing of it
+ * becomes the twin's.
+ */
+export type CopyFact =
+  | { state: "copying" }
+  /** It could not be made, or its dt.yaml is broken: where, and how. */
+  | { state: "failed"; reason: string }
+  | {
+      state: "ready";
+      source: DesiredTwin;
+      image: ImageFact;
+      secretProblem?: string;
+      /** Bytes that it has written, where it has a limit. */
+      diskBytes?: number;
+    };
+
 /** Everything the planner may look at for one twin. */
 export interface TwinFacts {
   name: string;
@@ -58,6 +75,8 @@ export interface TwinFacts {
   readable?: ReadonlySet<string> | undefined;
   /** Bytes that limited layers take, by source key. */
   disk?: ReadonlyMap<string, number>;
+  /** By run: copies of the workspace's files that are asked for, or there. `undefined`: not made yet. */
+  copies?: ReadonlyMap<string, CopyFact | undefined>;
   nowMs: number;
 }
 
@@ -70,6 +89,7 @@ export type StopReason =
   | "changed"
   | "access removed"
   | "disk full"
+  | "time over"
   | "unhealthy";
 
 /** What is to be done, in an order that can be applied from top to bottom. Every step may be applied twice. */
@@ -95,5 +115,8 @@ export type Step =
   | { kind: "remember-good"; key: string; source: DesiredTwin; runId?: string }
   | { kind: "refuse-source"; key: string; revision: string; reason: string }
   | { kind: "try-again"; key: string }
+  | { kind: "copy-work-tree"; runId: string }
+  /** The copy of a run that has ended, and the layer over it. */
+  | { kind: "remove-copy"; runId: string; sourceKey?: string }
   | { kind: "remove-layer"; sourceKey: string }
   | { kind: "forget-twin" };

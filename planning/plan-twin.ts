@@ -3,6 +3,7 @@ import type { ContainerFact, Step, TwinFacts } from "./facts.ts";
 import { restartKey } from "./keys.ts";
 import { isManaged } from "./memory.ts";
 import { planRevoked, planWithheld, tellGrants, withheldReason } from "./plan-access.ts";
+import { withCopies, withoutCopies } from "./plan-copies.ts";
 import { overDiskReason, planFull } from "./plan-disk.ts";
 import { planRequests } from "./plan-requests.ts";
 import { planRunning } from "./plan-running.ts";
@@ -28,8 +29,8 @@ export function planTwin(facts: TwinFacts): TwinPlan {
   if (facts.desired?.suspend) return { steps: [], status: describeSuspended(facts) };
   const tidy = planTidying(facts);
   if (tidy.length > 0) return { steps: tidy, status: describeNow(facts) };
-  if (!facts.desired) return planRemoval(facts);
-  return planWanted(facts, facts.desired);
+  const own = withoutCopies(facts);
+  return withCopies(own.desired ? planWanted(own, own.desired) : planRemoval(own), facts);
 }
 
 /** Ended, lost, overdue and tampered containers, whatever is desired. */

@@ -4,10 +4,17 @@ import {
   planWorkspace,
   stageDeadlinesMs,
   stopsIdleAtMs,
+  uncountable,
   type WorkspaceContainerFact,
   type WorkspaceFacts,
 } from "./plan-workspace.ts";
-import { enterStage, freshMemory, rememberSessionEnd } from "./workspace-memory.ts";
+import {
+  enterStage,
+  freshMemory,
+  rememberDisk,
+  rememberDiskStart,
+  rememberSessionEnd,
+} from "./workspace-memory.ts";
 
 const nowMs = Date.parse("2026-01-01T12:00:00Z");
 const token = "a".repeat(43);
@@ -204,4 +211,72 @@ test("stages follow one another, each with its end", () => {
     { name: "queued", startedAt: "2026-01-01T12:00:00.000Z", finishedAt: "2026-01-01T12:00:00.007Z" },
     { name: "creating", startedAt: "2026-01-01T12:00:00.007Z" },
   ]);
+});
+
+describe("a workspace whose files are limited", () => {
+  const limitBytes = 100 * 1024 ** 2;
+  const ready = (usedBytes: number, memory = freshMemory(2)) =>
+    planWorkspace(
+      facts({
+        containers: [running],
+        isServing: true,
+        workTree: "ready",
+        memory,
+        disk: { usedBytes, limitBytes },
+      }),
+    );
+  const begun = (usedBytes: number, memory = freshMemory(2)) =>
+    rememberDiskStart(memory, { usedBytes, limitBytes });
+
+  test("goes on within its limit, and is ended beyond it, with what to do", () => {
+    expect(ready(limitBytes)).toMatchObject({ steps: [], state: "ready" });
+    expect(ready(limitBytes + 1)).toMatchObject({
+      steps: [{ kind: "end-session", ended: { kind: "disk" } }],
+      reason: expect.stringContaining("start it again and delete some"),
+    });
+  });
+
+  test("is let in with what it has to make room, told so, and ended when that grows", () => {
+    const memory = begun(3 * limitBytes);
+    expect(kinds(planWorkspace(facts({ disk: { usedBytes: 3 * limitBytes, limitBytes } })))).toEqual([
+      "create-container",
+    ]);
+    expect(ready(3 * limitBytes, memory)).toMatchObject({
+      state: "ready",
+      reason:
+        "its files take 300 MiB, more than 100 MiB (resources.disk): delete some; it is ended when they grow",
+    });
+    expect(ready(3.1 * limitBytes, memory).state).toBe("ready");
+    expect(kinds(ready(3.2 * limitBytes, memory))).toEqual(["end-session"]);
+    const mended = rememberDisk(memory, { usedBytes: limitBytes, limitBytes });
+    expect(mended).toEqual(freshMemory(2));
+    expect(kinds(ready(limitBytes + 1, mended))).toEqual(["end-session"]);
+  });
+
+  test("may not grow again and again by ending before it is measured", () => {
+    let memory = freshMemory(2);
+    const states: string[] = [];
+    for (let session = 2; session < 10; session += 1) {
+      const disk = { usedBytes: session * limitBytes, limitBytes };
+      memory = freshMemory(session, memory);
+      states.push(planWorkspace(facts({ memory, disk })).state);
+      memory = rememberDiskStart(memory, disk);
+    }
+    expect(states).toEqual([
+      ...Array.from({ length: 5 }, () => "creating"),
+      ...Array.from({ length: 3 }, () => "failed"),
+    ]);
+    expect(rememberDisk(memory, { usedBytes: 0, limitBytes })).toEqual(freshMemory(9));
+  });
+
+  test("may be started as often as it likes with what it has", () => {
+    let memory = begun(2 * limitBytes);
+    for (let session = 3; session < 30; session += 1)
+      memory = begun(2.1 * limitBytes, freshMemory(session, memory));
+    expect(memory).toMatchObject({ diskHighBytes: 2 * limitBytes, diskOvers: 1 });
+  });
+
+  test("whose files cannot be counted has more than it may", () => {
+    expect(ready(uncountable, begun(uncountable)).reason).toContain("too many to be counted");
+  });
 });

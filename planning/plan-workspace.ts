@@ -1,5 +1,11 @@
 import type { WorkspaceRequest, WorkspaceState } from "#schemas/workspace-state";
-import { stageStartedMs, type WorkspaceMemory } from "./workspace-memory.ts";
+import {
+  allowedBytes,
+  type DiskFact,
+  rememberDiskStart,
+  stageStartedMs,
+  type WorkspaceMemory,
+} from "./workspace-memory.ts";
 
 /** One container of a workspace, as the engine shows it now. */
 export interface WorkspaceContainerFact {
@@ -32,10 +38,15 @@ export interface WorkspaceFacts {
   workTreeProblem?: string;
   /** Shared projects that its container sees and its user may not read any more. */
   lost: readonly string[];
+  /** What its files take, where that is limited and could be measured. */
+  disk?: DiskFact;
   /** Containers that are being stopped right now. */
   stopping: ReadonlySet<string>;
   nowMs: number;
 }
+
+/** Bytes of files that are too many to be measured in time: more than anybody may have. */
+export const uncountable = Number.MAX_SAFE_INTEGER;
 
 /** What is to be done, from top to bottom. Every step may be applied twice. */
 export type WorkspaceStep =
@@ -67,6 +78,9 @@ export const stageDeadlinesMs: Partial<Record<WorkspaceState, number>> = {
   starting: 10 * minuteMs, // the first clone of a large repository
 };
 
+// Whoever has too much is let in to make room. Each time may pass the limit by what is written until that is measured, so not
+// without end.
+const maxDiskOvers = 5;
 // Its tools end by themselves: started anew this often in one session, then it is given up.
 const maxCrashes = 3;
 // A container that comes up is asked this often; people wait for it.
@@ -88,6 +102,10 @@ export function planWorkspace(facts: WorkspaceFacts): WorkspacePlan {
     const reason = `${request.user} may not read ${facts.lost.join(", ")} any more`;
     return { ...retire(facts, facts.containers), state: "stopping", reason };
   }
+  const full = overDisk(facts);
+  if (full !== undefined) {
+    return { steps: [{ kind: "end-session", ended: full }], state: "failed", reason: full.reason };
+  }
   const plan = planRunning(facts);
   const deadlineMs = stageDeadlinesMs[plan.state];
   const sinceMs = stageStartedMs(memory, plan.state);
@@ -107,7 +125,8 @@ function planRest(facts: WorkspaceFacts): WorkspacePlan {
     const { steps, ...rest } = retire(facts, facts.containers);
     return { ...rest, ...reason, steps: [...dropped, ...steps], state: "stopping" };
   }
-  const failed = ended?.kind === "failed" && facts.request?.state === "running";
+  const isGivenUp = ended?.kind === "failed" || ended?.kind === "disk";
+  const failed = isGivenUp && facts.request?.state === "running";
   return {
     ...(failed || ended?.kind === "idle" ? reason : {}),
     steps: dropped,
@@ -138,6 +157,29 @@ function planRunning(facts: WorkspaceFacts): WorkspacePlan {
     case "running":
       return planReady(facts, containerId);
   }
+}
+
+/** Why it is not kept up any more, or not started: its files take more than they may. */
+function overDisk(facts: WorkspaceFacts): NonNullable<WorkspaceMemory["ended"]> | undefined {
+  const { disk, memory, containers } = facts;
+  if (!disk || disk.usedBytes <= disk.limitBytes) return undefined;
+  const told = diskRemark(disk);
+  if (containers.length > 0) {
+    if (disk.usedBytes <= allowedBytes(memory, disk) && disk.usedBytes !== uncountable) return undefined;
+    return { kind: "disk", reason: `${told}: start it again and delete some; it is ended when they grow` };
+  }
+  if ((rememberDiskStart(memory, disk).diskOvers ?? 0) <= maxDiskOvers) return undefined;
+  return {
+    kind: "failed",
+    reason: `${told}, and have grown ${maxDiskOvers} times since: ask an administrator to make room`,
+  };
+}
+
+/** Said wherever a workspace is that has more than it may. */
+export function diskRemark({ usedBytes, limitBytes }: DiskFact): string {
+  if (usedBytes === uncountable) return "its files are too many to be counted within a minute";
+  const mebibytes = (bytes: number) => `${Math.ceil(bytes / 1024 ** 2)} MiB`;
+  return `its files take ${mebibytes(usedBytes)}, more than ${mebibytes(limitBytes)} (resources.disk)`;
 }
 
 function planImage(facts: WorkspaceFacts): WorkspacePlan {
@@ -181,8 +223,11 @@ function planReady(facts: WorkspaceFacts, containerId: string): WorkspacePlan {
     return { steps, ...reason, state: "starting", wakeAtMs: nowMs + startingLookMs };
   }
   const idleAtMs = stopsIdleAtMs(facts);
-  if (idleAtMs === undefined) return { steps, state: "ready" };
-  if (idleAtMs > nowMs) return { steps, state: "ready", wakeAtMs: idleAtMs };
+  const { disk } = facts;
+  const isOver = disk !== undefined && disk.usedBytes > disk.limitBytes;
+  const remark = isOver ? { reason: `${diskRemark(disk)}: delete some; it is ended when they grow` } : {};
+  if (idleAtMs === undefined) return { steps, ...remark, state: "ready" };
+  if (idleAtMs > nowMs) return { steps, ...remark, state: "ready", wakeAtMs: idleAtMs };
   const reason = `stopped after ${(facts.request?.idleStopAfterMs ?? 0) / 1000} s without work`;
   return { steps: [{ kind: "end-session", ended: { kind: "idle", reason } }], state: "stopping", reason };
 }

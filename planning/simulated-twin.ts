@@ -1,7 +1,7 @@
 import type { DesiredTwin, RunRequest } from "#schemas/desired-state";
 import type { Outcome } from "#schemas/run";
 import type { OperationSpec, TwinSpec } from "#schemas/twin-spec";
-import type { ContainerFact, HealthFact, ImageFact, Step, TwinFacts } from "./facts.ts";
+import type { ContainerFact, CopyFact, HealthFact, ImageFact, Step, TwinFacts } from "./facts.ts";
 import {
   emptyMemory,
   rememberEnded,
@@ -34,6 +34,9 @@ export class SimulatedTwin {
   readable: Set<string> | undefined;
   /** Bytes that layers take, by source key. */
   disk = new Map<string, number>();
+  /** Copies of the workspace's files, by run; one that is asked for is made at once from this. */
+  copies = new Map<string, CopyFact>();
+  workspace: CopyFact = { state: "failed", reason: "there is no workspace" };
   nowMs = 1_000_000;
   /** Everything that was done, as `start execute k1` or `stop execute k1 replaced`. */
   done: string[] = [];
@@ -59,6 +62,10 @@ export class SimulatedTwin {
       stopping: new Set(),
       readable: this.readable,
       disk: this.disk,
+      copies: new Map([
+        ...this.requests.flatMap(({ runId, worktree }) => (worktree ? [[runId, undefined] as const] : [])),
+        ...this.copies,
+      ]),
       nowMs: this.nowMs,
     };
   }
@@ -175,6 +182,15 @@ export class SimulatedTwin {
         return;
       case "try-again":
         this.memory = rememberTryAgain(this.memory, step.key);
+        return;
+      case "copy-work-tree":
+        this.copies.set(step.runId, this.workspace);
+        this.done.push("copy");
+        return;
+      case "remove-copy":
+        this.copies.delete(step.runId);
+        if (step.sourceKey !== undefined) this.layers.delete(step.sourceKey);
+        this.done.push("remove copy");
         return;
       case "remove-layer":
         this.layers.delete(step.sourceKey);

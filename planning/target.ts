@@ -22,7 +22,9 @@ const secretsAgainMs = 30_000;
 /** The image and the secrets are there, or what to do about it. */
 export function planImage(
   facts: Pick<TwinFacts, "nowMs">,
-  target: Target,
+  target: Pick<Target, "image" | "secretProblem"> & {
+    source: { spec: Pick<DesiredTwin["spec"], "workspace"> };
+  },
 ):
   | { ready: { hash: string; id: string }; plan?: undefined }
   | { plan: { steps: Step[]; phase: Phase; reason?: string; wakeAtMs?: number }; ready?: undefined } {

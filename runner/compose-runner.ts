@@ -2,9 +2,12 @@ import { mkdir } from "node:fs/promises";
 import type { DataFolder } from "#core/data-folder";
 import type { Logger } from "#core/logger";
 import { logSetAside } from "#core/read-or-set-aside";
+import { listWorkspaceTemplates } from "#templates/workspace-templates";
+import { WorkTreeCopies } from "./copies/work-tree-copies.ts";
 import type { Engine } from "./engine/engine.ts";
 import type { RunnerMetrics } from "./metrics.ts";
 import { Views } from "./mounts/views.ts";
+import { readPlatformSettings } from "./retention/retention.ts";
 import { LogCollector } from "./runs/collect-log.ts";
 import { RunStore } from "./runs/run-store.ts";
 import { RunSecrets } from "./secrets/run-secrets.ts";
@@ -49,6 +52,7 @@ export async function composeRunner(
     await mkdir(folder, { recursive: true });
   }
   const onSetAside = logSetAside(logger);
+  const desired = new DesiredStore(data);
   const { privateKeys } = await loadRunnerKeys(data);
   const readers = engine.name === "process" ? "account" : "container";
   const root = parts.secretsFolder ?? secretsFolderOf(data);
@@ -58,13 +62,20 @@ export async function composeRunner(
     logger,
     metrics: parts.metrics,
     engine,
-    desired: new DesiredStore(data),
+    desired,
     memory: new MemoryStore(data, onSetAside),
     runs: new RunStore(data, onSetAside),
     logs: new LogCollector(engine.containers, logger, (run, folder) => secrets.redactorOf(run, folder)),
     secrets,
     health: new HealthMonitor(engine.containers, wishes.nudge),
     disk: new DiskUsage(engine.layers),
+    copies: await WorkTreeCopies.open({
+      data,
+      containers: engine.workspaces,
+      desired: (user) => desired.get(user),
+      defaults: async () => (await readPlatformSettings({ data }))?.defaults,
+      templates: (await listWorkspaceTemplates()).map(({ name }) => name),
+    }),
     views: new Views(data, { hostPaths: !engine.placesFolders, onSetAside }),
     images: new ImageShelf(engine.images, data, parts.render),
     layers: new KnownLayers(engine.layers),

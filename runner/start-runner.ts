@@ -1,11 +1,13 @@
 import { messageOf, TryLaterError } from "#core/errors";
 import { OneAtATime } from "#core/one-at-a-time";
 import { Nudges, startNudgeWorker } from "#core/queue/nudges";
+import { logSetAside } from "#core/read-or-set-aside";
 import { connectRedis } from "#core/redis";
 import { checkBuildJob, checkUserJob } from "#schemas/documents/check-documents";
 import { type BuildJob, type ObservedJob, queues, reportPace } from "#schemas/jobs";
 import { composeRunner, type RunnerParts } from "./compose-runner.ts";
 import { collectViews } from "./mounts/collect-views.ts";
+import { type RunnerPreviews, startPreviews } from "./previews/previews.ts";
 import { BuildWishes } from "./queue/build-wishes.ts";
 import { isNews } from "./queue/is-news.ts";
 import { Looks } from "./queue/looks.ts";
@@ -101,9 +103,15 @@ export async function startRunner(parts: StartParts): Promise<RunningRunner> {
 
   const retention = createRetention(runner);
 
+  const previews = startPreviews(runner, logSetAside(logger));
   const { buildSession, controllerUrl } = parts;
   const workspaces = await startWorkspaces({ runner, build: buildSession, controllerUrl });
   const build = async (job: BuildJob) => {
+    // Asked for again while it was being built, before anybody knew that it would fail.
+    if (await runner.images.isHeldBack(job.hash)) {
+      for (const user of builds.settled(job.hash)) nudge(user);
+      return;
+    }
     const end = metrics.buildSeconds.startTimer();
     try {
       await parts.build(job, closing.signal);
@@ -116,7 +124,10 @@ export async function startRunner(parts: StartParts): Promise<RunningRunner> {
       }
       throw error;
     } finally {
-      for (const user of builds.settled(job.hash)) nudge(user);
+      for (const user of builds.settled(job.hash)) {
+        nudge(user);
+        void previews.look(user);
+      }
     }
   };
   const workers = [
@@ -124,7 +135,8 @@ export async function startRunner(parts: StartParts): Promise<RunningRunner> {
       connections[1],
       logger,
       { queue: queues.user, concurrency: usersAtOnce, check: checkUserJob },
-      async ({ user }) => void (await Promise.all([looks.ask(user), workspaces.look(user)])),
+      async ({ user }) =>
+        void (await Promise.all([looks.ask(user), workspaces.look(user), previews.look(user)])),
     ),
     startNudgeWorker(
       connections[2],
@@ -134,9 +146,15 @@ export async function startRunner(parts: StartParts): Promise<RunningRunner> {
     ),
   ];
   const watching = watchEngine(engine, closing.signal, logger, {
-    onEvent: (event) => isNews(runner.starting, event) && nudge(event.container.labels.user),
+    onEvent: (event) => {
+      if (!isNews(runner.starting, event)) return;
+      const { user, preview } = event.container.labels;
+      if (preview === undefined) nudge(user);
+      else void previews.look(user);
+    },
     onEverybody: () => {
       runner.starting.clear();
+      previews.lookAtAll();
       void everybody(runner).then((all) => all.forEach(nudge));
     },
   });
@@ -168,7 +186,7 @@ export async function startRunner(parts: StartParts): Promise<RunningRunner> {
     void sweepSecrets(runner).catch((error: unknown) =>
       logger.warn({ err: messageOf(error) }, "secrets of ended runs could not be removed"),
     );
-    void collectImages(runner, parts).catch((error: unknown) =>
+    void collectImages(runner, previews, parts).catch((error: unknown) =>
       logger.warn({ err: messageOf(error) }, "unused images could not be collected"),
     );
     void collectViews(runner).catch((error: unknown) =>
@@ -194,7 +212,12 @@ export async function startRunner(parts: StartParts): Promise<RunningRunner> {
       await retention.close();
       wakes.close();
       runner.health.close();
-      await Promise.all([...workers.map((worker) => worker.close()), looks.close(), workspaces.close()]);
+      await Promise.all([
+        ...workers.map((worker) => worker.close()),
+        looks.close(),
+        workspaces.close(),
+        previews.close(),
+      ]);
       await runner.logs.close();
       await watching;
       await Promise.all([builds.close(), observed.close()]);
@@ -208,7 +231,8 @@ export async function startRunner(parts: StartParts): Promise<RunningRunner> {
 async function lookAtDisks(runner: Runner): Promise<void> {
   for (const user of await runner.desired.users()) {
     const desired = await runner.desired.get(user);
-    if (desired && (await runner.disk.look(desired))) runner.nudge(user);
+    if (desired && (await runner.disk.look(user, [...desired.twins, ...runner.copies.sources(user)])))
+      runner.nudge(user);
   }
 }
 
@@ -225,11 +249,16 @@ async function sweepSecrets(runner: Runner): Promise<void> {
   await runner.secrets.sweep(new Set(containers.map(({ labels }) => labels.run)));
 }
 
-/** Images that no desired and no last good source refers to may go. */
-async function collectImages(runner: Runner, parts: StartParts): Promise<void> {
+/** Images that no desired and no last good source, and no preview that may still begin, refers to may go. */
+async function collectImages(runner: Runner, previews: RunnerPreviews, parts: StartParts): Promise<void> {
   const keep = new Set<string>();
+  for (const { workspace } of await previews.open()) {
+    const fact = await runner.images.fact(workspace);
+    if (fact.state !== "unknown") keep.add(fact.hash);
+  }
   for (const user of await runner.desired.users()) {
-    for (const twin of (await runner.desired.get(user))?.twins ?? []) {
+    const wanted = (await runner.desired.get(user))?.twins ?? [];
+    for (const twin of [...wanted, ...runner.copies.sources(user)]) {
       const fact = await runner.images.fact(twin.spec.workspace);
       if (fact.state !== "unknown") keep.add(fact.hash);
     }

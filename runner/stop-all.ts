@@ -1,4 +1,5 @@
 import { messageOf } from "#core/errors";
+import { endPreviews } from "./previews/end-previews.ts";
 import { finishRun } from "./twins/finish-run.ts";
 import type { Runner } from "./twins/runner.ts";
 
@@ -24,6 +25,7 @@ export async function stopAll(runner: Runner): Promise<{ stopped: number }> {
       }
     }),
   );
+  const previews = await endPreviews(runner, graceMs);
   await runner.secrets.clear();
   const workspaces = (await engine.workspaces?.list()) ?? [];
   await Promise.all(
@@ -37,5 +39,5 @@ export async function stopAll(runner: Runner): Promise<{ stopped: number }> {
     }),
   );
   for (const user of await engine.networks.list()) await engine.networks.remove(user);
-  return { stopped: containers.length + workspaces.length };
+  return { stopped: containers.length + previews + workspaces.length };
 }

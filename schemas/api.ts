@@ -71,7 +71,10 @@ export interface RunView {
   requestedBy: string | null;
   rerunOf: string | null;
   attempt: number | null;
+  /** Of the files it ran; of a copy of the workspace, the commit that was checked out there. */
   revision: string | null;
+  /** It ran a copy of the files in the user's workspace. */
+  worktree: boolean;
   createdAt: string | null;
   startedAt: string | null;
   finishedAt: string | null;
@@ -99,6 +102,23 @@ export interface StateChange {
   /** False: Git said so already, and nothing was committed. */
   changed: boolean;
   commit: string | null;
+}
+
+/** A twin's folder as it was, in one commit. */
+export interface Rollback {
+  user: string;
+  twin: string;
+  /** Head of the default branch before. */
+  from: string;
+  /** The revision that counts again. */
+  to: string;
+  /** Changes to files. */
+  files: number;
+  commit: string;
+  /** Where the commit is. */
+  branch: string;
+  /** To be merged by somebody; `null` where the default branch has the commit. */
+  mergeRequest: { iid: number; url: string } | null;
 }
 
 /** What a run kept, in one commit. */

@@ -71,7 +71,7 @@ export function layerWorkspace(layer: WorkspaceLayer | undefined, wider: Workspa
  * already layered over their own defaults when they were parsed with them.
  */
 export function twinDefaults(from: {
-  platform?: PlatformDocument | undefined;
+  platform?: Pick<PlatformDocument, "defaults"> | undefined;
   workspace?: WorkspaceDocument | undefined;
 }): TwinDefaults {
   const wider = from.platform?.defaults ?? builtInDefaults;
@@ -79,6 +79,11 @@ export function twinDefaults(from: {
 }
 
 const hourMs = 3_600_000;
+
+/** Operations of a preview that names none, as far as the twin has them. */
+export const defaultPreviewOperations = ["create", "execute"];
+export const defaultPreviewDurationMs = 5 * 60_000;
+export const defaultPreviewTtlMs = hourMs;
 
 /** No operation may hold up the others for ever; only `execute` may run without end. */
 export function defaultTimeoutMs(operation: string): number | undefined {

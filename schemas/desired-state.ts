@@ -1,4 +1,5 @@
 import type { CronTime } from "./cron.ts";
+import type { TwinDefaults } from "./defaults.ts";
 import type { Diagnostic } from "./diagnostic.ts";
 import type { Parameters, Retention, TwinMetadata, TwinSpec, UserLimits } from "./twin-spec.ts";
 
@@ -119,6 +120,10 @@ export interface RunRequest {
   rerunOf?: string;
   /** Values for this run alone, over those of the spec. */
   parameters?: Parameters;
+  /** Run a copy of the files in the user's workspace as they are now, committed or not. */
+  worktree?: true;
+  /** Of a copy: whoever asks may give code secrets; others could not push what they have written. */
+  mayUseSecrets?: true;
   /** The time of its twin's schedule that it belongs to; absent for what somebody asked for. */
   scheduledFor?: string;
 }
@@ -127,4 +132,6 @@ export interface RunRequest {
 export interface PlatformSettings {
   version: 1;
   retention?: Retention;
+  /** What twins inherit when they say nothing. */
+  defaults?: TwinDefaults;
 }

@@ -9,4 +9,6 @@ export interface Diagnostic {
   column: number;
   message: string;
   hint?: string;
+  /** Where there is no doubt: what stands at this place, and what it must be instead. */
+  mend?: { from: string; to: string };
 }

@@ -5,6 +5,8 @@
 export const queues = {
   /** Controller: bring one project's desired-state document up to its head. */
   project: "dtaas-project",
+  /** Controller: look at one merge request. */
+  review: "dtaas-review",
   /** Runner: make what is what one user's desired-state document says. */
   user: "dtaas-user",
   /** Runner: build one workspace image. */
@@ -19,6 +21,12 @@ export const reportPace = { ms: 500, first: "later" } as const;
 export interface ProjectJob {
   /** Full path of the project. */
   project: string;
+}
+
+export interface ReviewJob {
+  /** Full path of the project that the merge request wants to change. */
+  project: string;
+  iid: number;
 }
 
 export interface UserJob {

@@ -4,6 +4,9 @@ import {
   defaultGraceMs,
   defaultHealthTimes,
   defaultIntegrationLevel,
+  defaultPreviewDurationMs,
+  defaultPreviewOperations,
+  defaultPreviewTtlMs,
   defaultRestart,
   defaultRollout,
   defaultTimeoutMs,
@@ -19,6 +22,7 @@ import type {
   HealthSpec,
   OperationSpec,
   Parameters,
+  PreviewSpec,
   Resources,
   TwinDocument,
   TwinSpec,
@@ -37,6 +41,7 @@ export interface NormaliseOptions {
 /** The normalised form of a document that its schema has accepted: every default filled in. */
 export function normaliseTwin(raw: DigitalTwin, options: NormaliseOptions): TwinDocument {
   const { metadata, spec } = raw;
+  const normalised = normaliseSpec(spec, options);
   return {
     metadata: {
       name: metadata.name,
@@ -48,7 +53,8 @@ export function normaliseTwin(raw: DigitalTwin, options: NormaliseOptions): Twin
     suspend: spec.suspend ?? false,
     ...normaliseSchedule(spec.schedule),
     derived: false,
-    spec: normaliseSpec(spec, options),
+    ...(spec.preview === undefined ? {} : { preview: normalisePreview(spec.preview, normalised) }),
+    spec: normalised,
   };
 }
 
@@ -111,6 +117,22 @@ function normaliseSchedule(written: DigitalTwin["spec"]["schedule"]): Pick<TwinD
   const entries = Object.entries(written ?? {});
   if (entries.length === 0) return {};
   return { schedule: Object.fromEntries(entries.map(([name, time]) => [name, cronTime(time)])) };
+}
+
+function normalisePreview(
+  { operations, duration, ttl, compare }: NonNullable<DigitalTwin["spec"]["preview"]>,
+  { lifecycle }: TwinSpec,
+): PreviewSpec {
+  return {
+    operations: operations ?? defaultPreviewOperations.filter((name) => Object.hasOwn(lifecycle, name)),
+    durationMs: durationOr(duration, defaultPreviewDurationMs),
+    ttlMs: durationOr(ttl, defaultPreviewTtlMs),
+    compare: (compare ?? []).map(({ file, column, tolerance }) => ({
+      file: normalisePath(file),
+      column,
+      tolerance: tolerance ?? 0,
+    })),
+  };
 }
 
 /** A time as it is written, with the default time zone. */

@@ -229,7 +229,7 @@ describe("a problem is told where it stands, with what to do", () => {
       "  integrationLvel: twin\n",
       { code: "unknown-field", column: 3, hint: "did you mean `integrationLevel`?" },
     ],
-    ["a field of a later language", "  preview: {}\n", { code: "unknown-field", column: 3 }],
+    ["a field of a later language", "  expose: []\n", { code: "unknown-field", column: 3 }],
     [
       "a field in the wrong place",
       "  labels: {}\n",

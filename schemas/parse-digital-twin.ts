@@ -1,3 +1,4 @@
+import { checkPreview } from "./check-preview.ts";
 import { checkSchedule } from "./check-schedule.ts";
 import { builtInDefaults, type TwinDefaults } from "./defaults.ts";
 import type { Diagnostic } from "./diagnostic.ts";
@@ -74,6 +75,7 @@ function checkTwin(value: unknown, options: CheckOptions, find: Find): void {
   checkSecrets(spec, find);
   checkParameters(spec["parameters"], find);
   checkSchedule(spec, options.scripts, find);
+  checkPreview(spec, options.scripts, find);
   findUnknownTemplate(recordOf(spec["workspace"])?.["template"], "/spec/workspace/template", options, find);
 }
 

@@ -52,6 +52,7 @@ export function parsePlatform(
     },
     ...(retention === undefined ? {} : { retention: retentionOf(retention) }),
     ...(limits?.perUser === undefined ? {} : { limits: { perUser: userLimits(limits.perUser) } }),
+    ...(policies?.twinsFromMergeRequests ? { twinsFromMergeRequests: policies.twinsFromMergeRequests } : {}),
     ...(policies?.remotes ? { remotes: remotePolicyOf((yaml.value as Platform).spec) } : {}),
     workspaces: {
       perUser: limits?.workspace?.perUser ?? 1,

@@ -8,7 +8,8 @@ export type RunCause =
   | "rerun"
   | "schedule"
   | "return-to-last-good"
-  | "removal";
+  | "removal"
+  | "preview";
 
 /** Is it a run that somebody, or the twin's schedule, asked for: one that a request stands behind? */
 export function isAskedFor(cause: RunCause): boolean {
@@ -48,7 +49,21 @@ export interface RunManifest {
   /** Names only: a run that is done again gets the values of its own day. */
   secrets?: SecretReference[];
   resources: Resources;
+  /** It ran a copy of uncommitted files, which is not kept: it cannot be done again. */
+  worktree?: true;
+  /** Of that copy. */
+  copy?: CopiedFiles;
   createdAt: string;
+}
+
+/** What was copied out of a workspace. */
+export interface CopiedFiles {
+  /** The commit that was checked out there; the files may differ from it. */
+  base: string;
+  /** SHA-256 over every path, mode and content: equal digest, equal files. */
+  digest: string;
+  files: number;
+  bytes: number;
 }
 
 /** A part of a run with its times: queued, image, layer, container, running, outputs. */

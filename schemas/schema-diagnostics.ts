@@ -4,7 +4,7 @@ import type { Diagnostic } from "./diagnostic.ts";
 import { maxDiagnosticsPerDocument } from "./limits.ts";
 import { recordOf } from "./plain-data.ts";
 import { printable, quote } from "./quote.ts";
-import { didYouMean } from "./suggest.ts";
+import { didYouMean, onlyNear } from "./suggest.ts";
 import type { YamlDocument } from "./yaml-document.ts";
 
 /** Checks a document against its schema: every problem in plain English, at the key or value at fault. */
@@ -16,13 +16,14 @@ export function schemaDiagnostics(
   const problems = compiled.problems(document.value).filter(({ keyword }) => !summaryKeywords.has(keyword));
   return problems.slice(0, maxDiagnosticsPerDocument).flatMap((problem) => {
     const findings = explain(problem, compiled.schema);
-    return findings.map(({ code, pointer, part, message, hint }) => ({
+    return findings.map(({ code, pointer, part, message, hint, mend }) => ({
       code,
       severity: "error" as const,
       file,
       ...document.locate(pointer, part),
       message,
       ...(hint === undefined ? {} : { hint }),
+      ...(mend === undefined ? {} : { mend }),
     }));
   });
 }
@@ -36,6 +37,7 @@ interface Finding {
   part: "key" | "value";
   message: string;
   hint?: string | undefined;
+  mend?: Diagnostic["mend"] | undefined;
 }
 
 function explain(problem: ErrorObject, root: SchemaObject): Finding[] {
@@ -75,7 +77,12 @@ function explain(problem: ErrorObject, root: SchemaObject): Finding[] {
       if (typeof data !== "string" && typeof schema["type"] === "string" && typeof data !== schema["type"])
         return [];
       const message = `${name} must be ${orList(words)}, not ${valueWords(data)}`;
-      return at("unknown-value", message, didYouMean(String(data), allowed.map(String)));
+      const known = allowed.map(String);
+      const mend = typeof data === "string" ? certainMend(data, known) : undefined;
+      return at("unknown-value", message, didYouMean(String(data), known)).map((found) => ({
+        ...found,
+        mend,
+      }));
     }
     case "pattern": {
       const rule = schema["patternErrorMessage"] ?? `must match ${String(params["pattern"])}`;
@@ -122,7 +129,13 @@ function unknownField(pointer: string, field: string, schema: SchemaObject, root
     part: "key",
     message: `unknown field ${quote(field)}${where}`,
     hint: homeHint ?? didYouMean(field, fields) ?? known,
+    mend: homeHint === undefined ? certainMend(field, fields) : undefined,
   };
+}
+
+function certainMend(from: string, candidates: readonly string[]): Diagnostic["mend"] {
+  const to = onlyNear(from, candidates);
+  return to === undefined ? undefined : { from, to };
 }
 
 /** Fixed places of the language (not inside maps with free names) at which a field of this name exists. */

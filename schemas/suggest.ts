@@ -24,6 +24,14 @@ export function nearest(word: string, candidates: readonly string[]): string | u
   return best ?? onlyLonger(wanted, candidates);
 }
 
+/** The candidate that was meant beyond doubt: the only one that is near. */
+export function onlyNear(word: string, candidates: readonly string[]): string | undefined {
+  const near = nearest(word, candidates);
+  if (near === undefined) return undefined;
+  const others = candidates.filter((candidate) => candidate !== near);
+  return nearest(word, others) === undefined ? near : undefined;
+}
+
 /** The one candidate that goes on where the word stops. */
 function onlyLonger(wanted: string, candidates: readonly string[]): string | undefined {
   if (wanted.length < 3) return undefined;

@@ -106,6 +106,25 @@ export interface TwinSpec {
   resources: Resources;
 }
 
+/** What a merge request runs beside the live twin. Not part of what a twin runs from: changing it restarts nothing. */
+export interface PreviewSpec {
+  /** Run one after the other; at least one. */
+  operations: string[];
+  /** An operation without a timeout is stopped after this, and its outputs count. */
+  durationMs: number;
+  /** From the wish to the removal. */
+  ttlMs: number;
+  compare: CompareSpec[];
+}
+
+/** A column of a CSV file, whose numbers are set beside those of the live twin. */
+export interface CompareSpec {
+  /** Relative to /workspace. */
+  file: string;
+  column: string;
+  tolerance: number;
+}
+
 /** One twin as its folder describes it at one revision. `derived`: it has no dt.yaml. */
 export interface TwinDocument {
   metadata: TwinMetadata;
@@ -114,8 +133,13 @@ export interface TwinDocument {
   /** By operation: when the platform runs it by itself. Absent where nothing is scheduled. */
   schedule?: Record<string, CronTime>;
   derived: boolean;
+  /** Absent: merge requests run nothing of it. */
+  preview?: PreviewSpec;
   spec: TwinSpec;
 }
+
+/** Whose merge requests run previews: those of `members` at once and of others when a member asks, of `nobody`, or of `everybody`. */
+export type TwinsFromMergeRequests = "members" | "nobody" | "everybody";
 
 /** The normalised platform.yaml. */
 export interface PlatformDocument {
@@ -127,6 +151,8 @@ export interface PlatformDocument {
   /** Absent: no limits. */
   limits?: { perUser: UserLimits };
   retention?: Retention;
+  /** Absent: `members`. */
+  twinsFromMergeRequests?: TwinsFromMergeRequests;
   /** Absent in documents of older versions. */
   workspaces?: WorkspacePolicy;
 }

@@ -25,7 +25,7 @@ export interface RepositoryToValidate {
   read(path: string): Promise<Uint8Array | string | undefined>;
   common: CommonTree;
   /** The installation's defaults. */
-  platform?: PlatformDocument | undefined;
+  platform?: Pick<PlatformDocument, "defaults"> | undefined;
   /** Workspace templates of this installation, where they are known. */
   templates?: readonly string[] | undefined;
   /** All twins of all other users, for `dependsOn`. Not given: targets of other users are not checked. */

@@ -7,6 +7,8 @@ export interface WorkspaceResources {
   /** /dev/shm; part of the memory. */
   shmBytes: number;
   pids: number;
+  /** What its files may take, work tree and home together. Absent: no limit. */
+  diskBytes?: number;
 }
 
 /**
@@ -69,6 +71,11 @@ export interface WorkspaceService {
   path: string;
 }
 
+export interface WorkspaceDisk {
+  usedBytes: number;
+  limitBytes?: number;
+}
+
 /** What Git says about the work tree, as told from inside the container: it is the user's word. */
 export interface WorkTree {
   checkedAt: string;
@@ -105,6 +112,8 @@ export interface ObservedWorkspace {
   port?: number;
   services: WorkspaceService[];
   workTree?: WorkTree;
+  /** What its files take, as measured last, in whole MiB; and what they may take, where that is limited. */
+  disk?: WorkspaceDisk;
   lastActiveAt?: string;
   stopsIdleAt?: string;
 }

@@ -1,5 +1,11 @@
 import type { WorkspaceImage } from "./twin-spec.ts";
-import type { WorkspaceResources, WorkspaceService, WorkspaceState, WorkTree } from "./workspace-state.ts";
+import type {
+  WorkspaceDisk,
+  WorkspaceResources,
+  WorkspaceService,
+  WorkspaceState,
+  WorkTree,
+} from "./workspace-state.ts";
 
 // What the REST API answers about workspaces.
 
@@ -31,6 +37,8 @@ export interface WorkspaceView {
   behind: string | null;
   services: WorkspaceService[];
   workTree: WorkTree | null;
+  /** What its files take, as measured last. */
+  disk: WorkspaceDisk | null;
   lastActiveAt: string | null;
   stopsIdleAt: string | null;
 }

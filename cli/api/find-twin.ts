@@ -1,5 +1,5 @@
 import { ActionNeededError } from "#core/errors";
-import type { Items, TwinView } from "#schemas/api";
+import type { Items, Me, TwinView } from "#schemas/api";
 import { didYouMean } from "#schemas/suggest";
 import type { ApiClient } from "./api-client.ts";
 import type { TwinName } from "./paths.ts";
@@ -9,10 +9,7 @@ import type { TwinName } from "./paths.ts";
  * Errors: `TWIN_NOT_FOUND`, `TWIN_AMBIGUOUS`, `USAGE`.
  */
 export async function findTwin(api: ApiClient, name: string, user: string | undefined): Promise<TwinName> {
-  const [first = "", second, ...rest] = name.split("/");
-  if (rest.length > 0 || first === "" || second === "") {
-    throw new ActionNeededError("USAGE", `"${name}" is no name of a twin`, { hint: "write user/twin" });
-  }
+  const [first, second] = partsOf(name);
   if (second !== undefined) return { user: first, twin: second };
   if (user !== undefined) return { user, twin: first };
   const { items } = await api.get<Items<TwinView>>("/twins");
@@ -32,4 +29,21 @@ export async function findTwin(api: ApiClient, name: string, user: string | unde
   throw new ActionNeededError("TWIN_NOT_FOUND", `there is no twin ${first} that you may see`, {
     hint: near ?? "list them: dtaas twin list",
   });
+}
+
+/** The same for one that may be in a workspace only: without a user, that of whoever asks. Errors: `USAGE`. */
+export async function findWorktreeTwin(
+  api: ApiClient,
+  name: string,
+  user: string | undefined,
+): Promise<TwinName> {
+  const [first, second] = partsOf(name);
+  if (second !== undefined) return { user: first, twin: second };
+  return { user: user ?? (await api.get<Me>("/me")).username, twin: first };
+}
+
+function partsOf(name: string): [string, string | undefined] {
+  const [first = "", second, ...rest] = name.split("/");
+  if (rest.length === 0 && first !== "" && second !== "") return [first, second];
+  throw new ActionNeededError("USAGE", `"${name}" is no name of a twin`, { hint: "write user/twin" });
 }

@@ -41,7 +41,7 @@ export function runTable(runs: readonly RunView[], paint: Paint, nowMs: number):
       return [
         run.id,
         run.operation ?? "-",
-        run.cause ?? "-",
+        `${run.cause ?? "-"}${run.worktree ? " (worktree)" : ""}`,
         { text: word, paint: (text) => paint(colourOf(word), text) },
         run.exitCode === null ? "-" : String(run.exitCode),
         run.createdAt === null ? "-" : `${ageOf(run.createdAt, nowMs)} ago`,

@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import type { AcceptedRun, RunView } from "#schemas/api";
 import type { ApiClient } from "../api/api-client.ts";
-import { findTwin } from "../api/find-twin.ts";
+import { findTwin, findWorktreeTwin } from "../api/find-twin.ts";
 import { followRun, type RunEnd } from "../api/follow-run.ts";
 import { runPath, type TwinName, twinPath } from "../api/paths.ts";
 import type { CliIo } from "../cli-io.ts";
@@ -21,6 +21,7 @@ import { logPrinter } from "./log-printer.ts";
 interface RunOptions extends CommonOptions {
   follow?: boolean;
   param?: string[];
+  worktree?: boolean;
 }
 
 const twinArgument = ["<twin>", "user/twin, or twin where that is clear"] as const;
@@ -38,12 +39,20 @@ export function runCommand(io: CliIo, end: SetExitCode): Command {
       "a parameter for this run alone; may be repeated, outer.inner=value reaches into a mapping",
       (text: string, before: string[] = []) => [...before, text],
     )
+    .option("--worktree", "run the files in your workspace as they are now, committed or not")
     .action(async (name: string, operation: string, options: RunOptions) => {
       const context = commandContext(io, options);
       const { api } = await context.connect();
-      const twin = await findTwin(api, name, context.user);
+      const twin = options.worktree
+        ? await findWorktreeTwin(api, name, context.user)
+        : await findTwin(api, name, context.user);
+      const worktree = options.worktree ? { worktree: true } : {};
       const parameters = options.param === undefined ? {} : { parameters: givenParameters(options.param) };
-      const run = await api.postOnce<AcceptedRun>(`${twinPath(twin)}/runs`, { operation, ...parameters });
+      const run = await api.postOnce<AcceptedRun>(`${twinPath(twin)}/runs`, {
+        operation,
+        ...worktree,
+        ...parameters,
+      });
       await tell(context, api, { twin, run, follow: options.follow ?? false, end });
     });
 }

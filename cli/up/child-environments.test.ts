@@ -17,6 +17,8 @@ const settings: ChildSettings = {
     redisPassword: "redis-secret",
     webhookSecret: "hook-secret",
     forgeRootToken: "root-token",
+    sessionSecret: "session-secret",
+    application: { clientId: "client", secret: "client-secret" },
     accounts: {
       "dtaas-bot": { password: "p", token: "bot-token" },
       user1: { password: "q", token: "user1-token" },
@@ -45,6 +47,11 @@ test("the platform's token is the controller's alone, the administrator's the fo
   expect(holders("bot-token")).toEqual(["controller"]);
   expect(holders("root-token")).toEqual(["forge"]);
   expect(holders("user1-token")).toEqual([]);
+});
+
+test("what people sign in with is the controller's alone", () => {
+  expect(holders("session-secret")).toEqual(["controller"]);
+  expect(holders("client-secret")).toEqual(["controller"]);
 });
 
 test("the engine is the runner's alone", () => {

@@ -74,6 +74,12 @@ export function controllerEnvironment(settings: ChildSettings): Record<string, s
     DTAAS_FORGE_TOKEN: token,
     DTAAS_FORGE_GROUP: group,
     DTAAS_WEBHOOK_SECRET: secrets.webhookSecret,
+    ...(secrets.application && {
+      DTAAS_OIDC_ISSUER: forgeUrl(ports),
+      DTAAS_OIDC_CLIENT_ID: secrets.application.clientId,
+      DTAAS_OIDC_CLIENT_SECRET: secrets.application.secret,
+      DTAAS_SESSION_SECRET: secrets.sessionSecret,
+    }),
     ...(settings.runnerKey !== undefined && { DTAAS_RUNNER_KEY: settings.runnerKey }),
   };
 }

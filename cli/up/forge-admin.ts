@@ -92,6 +92,33 @@ export class ForgeAdmin {
     await (found ? this.#call("PUT", `/hooks/${idOf(found)}`, body) : this.#call("POST", "/hooks", body));
   }
 
+  /**
+   * A program that lets people sign in with the forge, at this address only; users are not asked whether they agree. The one that is
+   * known is kept as long as it is as wanted; its secret cannot be read back.
+   */
+  async ensureApplication(
+    wanted: { name: string; redirectUri: string; scopes: string },
+    known: { clientId: string; secret: string } | undefined,
+  ): Promise<{ clientId: string; secret: string }> {
+    for (const found of await this.#list("GET", "/applications?per_page=100")) {
+      if (found["application_name"] !== wanted.name) continue;
+      const isSame =
+        found["application_id"] === known?.clientId && found["callback_url"] === wanted.redirectUri;
+      if (isSame && known) return known;
+      await this.#fetch("DELETE", `/applications/${idOf(found)}`);
+    }
+    const { name, redirectUri: redirect_uri, scopes } = wanted;
+    const body = { name, redirect_uri, scopes, confidential: true, trusted: true };
+    const made = (await this.#call("POST", "/applications", body)) as {
+      application_id?: unknown;
+      secret?: unknown;
+    };
+    if (typeof made.application_id !== "string" || typeof made.secret !== "string") {
+      throw new Error("the forge made an application and did not tell its secret");
+    }
+    return { clientId: made.application_id, secret: made.secret };
+  }
+
   /** Names of all who may push to a project of this group. */
   async pushers(group: string): Promise<string[]> {
     const projects = await this.#list("GET", `/groups/${encodeURIComponent(group)}/projects?per_page=100`);

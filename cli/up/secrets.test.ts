@@ -28,3 +28,13 @@ test("a damaged file is an error that says what to do, and is not overwritten", 
   await expect(loadSecrets(folder)).rejects.toMatchObject({ code: "SECRETS_DAMAGED" });
   await expect(loadSecrets(folder)).rejects.toMatchObject({ code: "SECRETS_DAMAGED" });
 });
+
+test("secrets that an older release has made get what sign-in needs, and keep all else", async () => {
+  const folder = await newFolder();
+  const { sessionSecret, ...older } = await loadSecrets(folder);
+  await writeFile(join(folder, "secrets.json"), JSON.stringify(older));
+  const completed = await loadSecrets(folder);
+  expect(completed).toEqual({ ...older, sessionSecret: expect.stringMatching(/^[\w-]{43}$/) });
+  expect(completed.sessionSecret).not.toBe(sessionSecret);
+  expect(await loadSecrets(folder)).toEqual(completed);
+});

@@ -12,11 +12,18 @@ export interface Secrets {
   /** Tokens of webhooks are derived from it. */
   webhookSecret: string;
   forgeRootToken: string;
+  /** Sessions of browsers are encrypted with it. */
+  sessionSecret: string;
+  /** How the controller lets people sign in with the embedded forge. */
+  application?: { clientId: string; secret: string };
   /** Of accounts on the embedded forge, by user name. */
   accounts: Record<string, { password: string; token?: string }>;
 }
 
 const textFields = ["installation", "redisPassword", "webhookSecret", "forgeRootToken"] as const;
+
+/** As an older release has left it, which knew nothing of sign-in. */
+type StoredSecrets = Omit<Secrets, "sessionSecret"> & { sessionSecret?: string };
 
 /** The secrets of this data folder, made at the first start. A file that was damaged is an error: new ones would lock everybody out. */
 export async function loadSecrets(folder: string): Promise<Secrets> {
@@ -28,7 +35,10 @@ export async function loadSecrets(folder: string): Promise<Secrets> {
     return fresh;
   }
   if (!isSecrets(stored)) return damaged(path);
-  return stored;
+  if (stored.sessionSecret !== undefined) return { ...stored, sessionSecret: stored.sessionSecret };
+  const completed = { ...stored, sessionSecret: makeSessionSecret() };
+  await saveSecrets(folder, completed);
+  return completed;
 }
 
 export async function saveSecrets(folder: string, secrets: Secrets): Promise<void> {
@@ -47,15 +57,20 @@ function makeSecrets(): Secrets {
     redisPassword: randomBytes(24).toString("base64url"),
     webhookSecret: randomBytes(32).toString("hex"),
     forgeRootToken: `glpat-${randomBytes(18).toString("base64url")}`,
+    sessionSecret: makeSessionSecret(),
     accounts: {},
   };
+}
+
+function makeSessionSecret(): string {
+  return randomBytes(32).toString("base64url");
 }
 
 function secretsPath(folder: string): string {
   return join(folder, "secrets.json");
 }
 
-function isSecrets(value: unknown): value is Secrets {
+function isSecrets(value: unknown): value is StoredSecrets {
   if (typeof value !== "object" || value === null) return false;
   const fields = value as Record<string, unknown>;
   const texts = textFields.every((name) => typeof fields[name] === "string" && fields[name] !== "");

@@ -5,11 +5,14 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { createLogger } from "#core/logger";
 import { packageRoot } from "#core/package-root";
 import { type RunningForge, startForge } from "#embedded/forge/start-forge";
+import { Browser } from "#embedded/forge/testing/browser";
 import { systemPath } from "#embedded/processes/find-command";
 import { runCommand } from "#embedded/processes/run-command";
+import { ForgeAdmin } from "./forge-admin.ts";
 import { pushFolder } from "./push-folder.ts";
 import { loadSecrets, type Secrets } from "./secrets.ts";
 import { type Seeded, seed } from "./seed.ts";
+import { ensureSignIn } from "./sign-in.ts";
 
 const examples = join(packageRoot, "examples");
 let folder = "";
@@ -76,6 +79,31 @@ test("one user sees nothing of another one's repository, and both may read the c
   expect((await git("ls-remote", common.href, "refs/heads/main")).stdout).toContain("refs/heads/main");
 });
 
+test("of the shared repositories beside the common library one is for both users, and one for the first alone", async () => {
+  const readable = async (project: string, as: string) => {
+    const url = new URL(remote("user1", as));
+    url.pathname = `/${project}.git`;
+    return (await git("ls-remote", url.href, "refs/heads/main")).stdout.includes("refs/heads/main");
+  };
+  expect([
+    await readable("lab/turbine-assets", "user1"),
+    await readable("lab/turbine-assets", "user2"),
+  ]).toEqual([true, true]);
+  // A member of the group reads it through the platform; on the Git host it is nobody's but the platform's.
+  expect([await readable("lab/rotor-tests", "user1"), await readable("lab/rotor-tests", "user2")]).toEqual([
+    false,
+    false,
+  ]);
+  expect(await readable("lab/rotor-tests", "dtaas-bot")).toBe(true);
+  const headers = { "private-token": first.tokens["dtaas-bot"] ?? "" };
+  const members = await (await fetch(`${forge.url}/api/v4/groups/rotor/members/all`, { headers })).json();
+  expect((members as { username: string }[]).map(({ username }) => username).sort()).toEqual([
+    "dtaas-bot",
+    "root",
+    "user1",
+  ]);
+});
+
 test("a later start keeps the tokens and never touches what users have pushed", async () => {
   const work = join(folder, "work");
   await git("clone", "--quiet", remote("user2"), work);
@@ -117,4 +145,35 @@ test("a push that the forge refuses is told in git's own words, and the token is
     message: expect.stringContaining("git push failed"),
   });
   await expect(refused).rejects.toMatchObject({ message: expect.not.stringContaining(author.token) });
+});
+
+test("the platform is registered once for sign-in, and anew when its address has changed", async () => {
+  const dataFolder = join(folder, "data");
+  const admin = new ForgeAdmin(forge.url, secrets.forgeRootToken);
+  const register = async (apiUrl: string) => {
+    const current = await loadSecrets(dataFolder);
+    await ensureSignIn(admin, { dataFolder, apiUrl, secrets: current });
+    return (await loadSecrets(dataFolder)).application;
+  };
+  const once = await register("http://127.0.0.1:8080");
+  expect(once).toEqual({ clientId: expect.any(String), secret: expect.stringMatching(/^gloas-/) });
+  expect(await register("http://127.0.0.1:8080")).toEqual(once);
+  const moved = await register("http://127.0.0.1:8081");
+  expect(moved?.clientId).not.toBe(once?.clientId);
+  const answer = await fetch(`${forge.url}/api/v4/applications`, {
+    headers: { "private-token": secrets.forgeRootToken },
+  });
+  expect(await answer.json()).toMatchObject([{ callback_url: "http://127.0.0.1:8081/auth/callback" }]);
+});
+
+test("the users can sign in with a browser by the passwords that were made for them", async () => {
+  const { accounts } = await loadSecrets(join(folder, "data"));
+  const browser = new Browser();
+  const form = await browser.open(`${forge.url}/`);
+  const shown = await browser.send(form, "/users/sign_in", {
+    username: "user1",
+    password: accounts["user1"]?.password ?? "",
+  });
+  expect(shown.text).toContain("dtaas/user1");
+  expect(shown.text).not.toContain("dtaas/user2");
 });

@@ -27,6 +27,7 @@ import { endProcessTwins, seededUsers } from "./process-twins.ts";
 import { runnerKey } from "./runner-key.ts";
 import { loadSecrets } from "./secrets.ts";
 import { exampleUsers, type Seeded, seed } from "./seed.ts";
+import { ensureSignIn } from "./sign-in.ts";
 import { answersOk, startChild } from "./start-child.ts";
 import { stopTwins } from "./stop-twins.ts";
 import { Stops } from "./stops.ts";
@@ -160,6 +161,7 @@ async function startAll(
   });
   const root = new ForgeAdmin(forgeUrl(ports), secrets.forgeRootToken);
   await ensureSystemHook(root, { apiUrl: httpUrl(ports), webhookSecret: secrets.webhookSecret });
+  await ensureSignIn(root, { dataFolder, apiUrl: httpUrl(ports), secrets });
   let secondPusher: Promise<never> | undefined;
   if (onlyUser) {
     await checkOnlyPusher(root, onlyUser);

@@ -15,6 +15,14 @@ export function whereToLook(options: {
   lines.push(`  API        ${options.apiUrl}/api/v1`);
   lines.push(`  Git        ${options.forgeUrl}`);
   lines.push(`  Logs       ${options.dataFolder}/logs`);
+  const users = Object.keys(options.repositories).join(" or ");
+  lines.push(
+    "",
+    `  With a browser: ${options.forgeUrl}/ for files and commits, ${options.apiUrl}/auth/login for the API.`,
+  );
+  lines.push(
+    `  Sign in as ${users}; passwords: ${options.dataFolder}/secrets.json, accounts.<user>.password`,
+  );
   lines.push("", "  Users (user name and token are the sign-in for git, the API and the command line)");
   for (const [user, gitUrl] of Object.entries(options.repositories)) {
     lines.push(`    git clone ${withCredentials(gitUrl, user, tokens[user] ?? "")}`);

@@ -25,6 +25,15 @@ export function showCommand(io: CliIo): Command {
     });
 }
 
+/** What its files take, and of how much. */
+function diskOf({ disk }: WorkspaceView): string | null {
+  if (!disk) return null;
+  const mebibytes = (bytes: number) => `${Math.ceil(bytes / 1024 ** 2)}Mi`;
+  return disk.limitBytes === undefined
+    ? `${mebibytes(disk.usedBytes)}, no limit`
+    : `${mebibytes(disk.usedBytes)} of ${mebibytes(disk.limitBytes)}`;
+}
+
 function describeWorkspace(view: WorkspaceView, paint: Paint, nowMs: number): string {
   const { workTree, resources, template } = view;
   const packages = [...(template?.packages.apt ?? []), ...(template?.packages.pip ?? [])];
@@ -45,6 +54,7 @@ function describeWorkspace(view: WorkspaceView, paint: Paint, nowMs: number): st
       resources &&
         `${resources.cpus} CPU, ${gibibytes(resources.memoryBytes)} memory, ${gibibytes(resources.shmBytes)} shm, ${resources.pids} pids`,
     ],
+    ["disk", diskOf(view)],
     ["stops idle", view.stopsIdleAt],
     ["tools", view.services.map(({ title, path }) => `${title} (${path})`).join(", ") || null],
     ["branch", workTree?.branch ?? null],

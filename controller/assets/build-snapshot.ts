@@ -1,9 +1,10 @@
-import { randomBytes } from "node:crypto";
 import { chmod, mkdir, readdir, rename, rm, stat, utimes } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
+import type { DataFolder } from "#core/data-folder";
 import { ActionNeededError, isSystemError } from "#core/errors";
 import { isHarmless } from "./check-tree.ts";
 import { GitReader } from "./git-reader.ts";
+import { halfPath } from "./half-path.ts";
 import type { Spares, SpareToMake } from "./spares.ts";
 import { type TreeToWrite, writeTree } from "./write-tree.ts";
 
@@ -14,22 +15,25 @@ const manyNames = 1_000; // ... and from here on that the next one is linked ahe
 const spareTurnMs = 5; // between two turns of linking ahead, so that nobody notices
 
 export interface SnapshotToBuild extends Omit<TreeToWrite, "into" | "over" | "previous" | "turnMs"> {
-  /** Where it will lie: the folder of the project, and the commit. */
+  data: DataFolder;
+  /** Full path of the project. */
+  project: string;
+  /** Where it will lie. */
   path: string;
   spares: Spares;
 }
 
 /**
- * Builds a snapshot beside its place and renames it. `false`: somebody else was faster. For a large one the next is linked
+ * Builds a snapshot out of sight and renames it. `false`: somebody else was faster. For a large one the next is linked
  * ahead a little later.
  */
 export async function buildSnapshot(snapshot: SnapshotToBuild): Promise<boolean> {
-  const { path, reader, spares } = snapshot;
+  const { data, project, path, reader, spares } = snapshot;
   const parent = dirname(path);
-  await mkdir(parent, { recursive: true });
-  await chmod(parent, 0o755);
-  const building = join(parent, `.new-${reader.commit}-${randomBytes(4).toString("hex")}`);
+  const building = halfPath(data, reader.commit);
   try {
+    await mkdir(parent, { recursive: true });
+    await chmod(parent, 0o755);
     const previous = isLittle(reader) ? undefined : await newest(snapshot);
     if (!(await isBuiltOver(snapshot, building, previous))) {
       await writeTree({ ...snapshot, into: building, previous });
@@ -37,15 +41,15 @@ export async function buildSnapshot(snapshot: SnapshotToBuild): Promise<boolean>
     if (!(await isRenamed(building, path))) return false;
   } catch (error) {
     await rm(building, { recursive: true, force: true });
-    if (isSystemError(error, "ENOSPC")) {
+    if (isSystemError(error, "ENOSPC") || isSystemError(error, "EDQUOT")) {
       throw new ActionNeededError("DISK_FULL", "There is no room for another snapshot", {
-        hint: `Make room on the disk that holds ${dirname(parent)}.`,
+        hint: `Make room on the disk that holds ${data.snapshots}.`,
         cause: error,
       });
     }
     throw error;
   }
-  if (reader.entries.length >= manyNames) spares.soon(parent, spareOf(snapshot));
+  if (reader.entries.length >= manyNames) spares.soon(project, spareOf(snapshot));
   return true;
 }
 
@@ -65,12 +69,12 @@ async function isBuiltOver(
   building: string,
   previous: TreeToWrite["previous"],
 ): Promise<boolean> {
-  const { reader, mirrors, spares } = snapshot;
+  const { project, reader, mirrors, spares } = snapshot;
   if (reader.entries.length < manyNames) return false;
-  const spare = await spares.take(dirname(building), basename(building));
+  const spare = await spares.take(project, building);
   if (spare === undefined) return false;
   try {
-    const over = await GitReader.open(mirrors, reader.projectId, spare.commit);
+    const over = await GitReader.open(mirrors, reader.projectId, spare);
     if (!isHarmless(over)) throw new Error("it cannot have been a snapshot");
     await writeTree({ ...snapshot, into: building, previous, over });
     const now = new Date();

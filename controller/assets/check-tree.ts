@@ -1,5 +1,5 @@
 import { ActionNeededError } from "#core/errors";
-import { checkLinks, checkListing, type TreeProblem } from "./check-listing.ts";
+import { checkLinks, checkListing, type TreeProblem } from "#schemas/tree/check-listing";
 import type { GitReader } from "./git-reader.ts";
 
 // A listing never changes, and one of a shared repository is looked at for every user.

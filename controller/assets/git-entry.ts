@@ -1,5 +1,5 @@
 import { ActionNeededError } from "#core/errors";
-import { maxTreeEntries } from "./tree-limits.ts";
+import { maxTreeEntries } from "#schemas/tree/tree-limits";
 
 /** One name in a repository at a commit. */
 export interface GitEntry {

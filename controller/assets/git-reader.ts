@@ -1,12 +1,12 @@
 import { isUtf8 } from "node:buffer";
 import { ActionNeededError, TryLaterError } from "#core/errors";
 import type { RepositoryTree, TreeEntry } from "#schemas/repository-tree";
-import { followLinks } from "./follow-links.ts";
+import { followLinks } from "#schemas/tree/follow-links";
+import { maxPathBytes } from "#schemas/tree/tree-limits";
 import type { GitEntry } from "./git-entry.ts";
 import type { Mirrors } from "./mirrors.ts";
 import type { PassingBlob } from "./read-blobs.ts";
 import { GitFailed } from "./run-git.ts";
-import { maxPathBytes } from "./tree-limits.ts";
 
 const readDeadlineMs = 60_000;
 const maxReadTogetherBytes = 64 * 1024 * 1024; // one readAll; documents are small, whoever wants more reads in parts

@@ -1,6 +1,6 @@
+import { maxPathBytes, maxTreeEntries } from "#schemas/tree/tree-limits";
 import { type GitEntry, leadsElsewhere, tooMany } from "./git-entry.ts";
 import { parseTree, type TreeItem } from "./parse-tree.ts";
-import { maxPathBytes, maxTreeEntries } from "./tree-limits.ts";
 
 /** Where objects come from; one that is missing or of another type is `GitFailed`. */
 export interface TreeSource {

@@ -7,10 +7,12 @@ import { LRUCache } from "lru-cache";
 import { isSystemError } from "#core/errors";
 import { SerialByKey } from "#core/serial-by-key";
 import type { ForgeProject } from "../forge/forge.ts";
-import { checkAccess, fetchBranch, type GitAccess, later, type Renamed } from "./fetch-branch.ts";
+import { checkAccess, fetchBranch, type Renamed } from "./fetch-branch.ts";
+import { fetchWatched, type GitAccess, later } from "./fetch-watched.ts";
 import type { GitEntry } from "./git-entry.ts";
 import { listTree } from "./list-tree.ts";
 import { Listings } from "./listings.ts";
+import { probeRemote } from "./probe-remote.ts";
 import { type PassingBlob, readBlobs } from "./read-blobs.ts";
 import { GitFailed, type GitOptions, runGit } from "./run-git.ts";
 import { fetchSmall } from "./small/fetch-small.ts";
@@ -19,6 +21,8 @@ import { SmallRepository } from "./small/small-repository.ts";
 const fetchDeadlineMs = 5 * 60_000; // a first fetch of a large repository over a slow line
 const maxPacks = 16; // each fetch leaves one; beyond this they are joined, so that reading stays quick
 const maxPackBytes = 4 * 1024 ** 3; // what one fetch may add to a mirror; stops a repository that fills the disk
+// What a merge request may add to a mirror: it may come from anybody who sees the project.
+const maxProposedBytes = 256 * 1024 ** 2;
 const rebuildPauseMs = 10 * 60_000; // a mirror is not built anew for the same suspicion more often
 // Small mirrors in memory: as many as are worked on, and some more. Others are read again, which takes a millisecond.
 const maxHeld = 32;
@@ -102,6 +106,53 @@ export class Mirrors {
       // What we hold for the default branch is no branch any more; the host's HEAD names the one that is now.
       const now = await this.#fetchBranch(project.id, found.renamedTo, access, options);
       return typeof now === "object" ? undefined : now;
+    });
+  }
+
+  /**
+   * Fetches what a merge request would bring: `refs/merge-requests/<iid>/head`, and the commit of merging it where there is one.
+   * Resolves with what the refs point to now. Errors as for `fetch`; one that brings more than `maxPackBytes` leaves nothing.
+   */
+  fetchMergeRequest(
+    project: ForgeProject,
+    iid: number,
+    access: GitAccess,
+    options: { withResult: boolean; signal?: AbortSignal },
+  ): Promise<{ head: string | undefined; result: string | undefined }> {
+    return this.#serial.run(String(project.id), async () => {
+      const mirror = this.path(project.id);
+      if (!(await isThere(join(mirror, "HEAD")))) throw later("The repository is not fetched yet", undefined);
+      await this.#sweepLocks(project.id);
+      const names = options.withResult ? ["head", "merge"] : ["head"];
+      const refs = await Promise.all(
+        names.map(async (name) => {
+          const ref = `refs/merge-requests/${iid}/${name}`;
+          return { name: ref, now: await resolveRef(mirror, ref) };
+        }),
+      );
+      checkAccess(access, `merge-requests/${iid}`);
+      const call = { ...this.#call, maxPackBytes: Math.min(this.#call.maxPackBytes, maxProposedBytes) };
+      const failed = await fetchWatched({ ...call, mirror, refs, access, signal: options.signal });
+      this.#small.delete(project.id); // it has one more pack
+      if (failed) {
+        await probeRemote(access, options.signal);
+        throw later(`The refs of merge request !${iid} are not there yet`, failed);
+      }
+      await this.#joinPacks(project.id, mirror);
+      const [head, result] = await Promise.all(refs.map(({ name }) => resolveRef(mirror, name)));
+      return { head, result };
+    });
+  }
+
+  /** What a merge request brought is no longer needed. */
+  forgetMergeRequest(projectId: number, iid: number): Promise<void> {
+    return this.#serial.run(String(projectId), async () => {
+      const mirror = this.path(projectId);
+      for (const name of ["head", "merge"]) {
+        const ref = `refs/merge-requests/${iid}/${name}`;
+        if ((await resolveRef(mirror, ref)) === undefined) continue;
+        await runGit(this.git, { ...quick, gitDir: mirror, args: ["update-ref", "-d", "--", ref] });
+      }
     });
   }
 
@@ -299,8 +350,12 @@ function unlessRefused(error: unknown): undefined {
 async function readRef(mirror: string, branch: string): Promise<string | undefined> {
   const loose = await readFile(join(mirror, "refs", "heads", branch), "latin1").catch(() => "");
   if (/^[0-9a-f]{40}\n$/.test(loose)) return loose.slice(0, -1);
+  return await resolveRef(mirror, `refs/heads/${branch}`);
+}
+
+async function resolveRef(mirror: string, ref: string): Promise<string | undefined> {
   try {
-    return await isomorphicGit.resolveRef({ fs, gitdir: mirror, ref: `refs/heads/${branch}` });
+    return await isomorphicGit.resolveRef({ fs, gitdir: mirror, ref });
   } catch {
     return undefined; // no such ref, or no readable one; the fetch that follows sorts it out
   }

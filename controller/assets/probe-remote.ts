@@ -1,5 +1,5 @@
 import { ActionNeededError, TryLaterError } from "#core/errors";
-import type { GitAccess } from "./fetch-branch.ts";
+import type { GitAccess } from "./fetch-watched.ts";
 
 const probeTimeoutMs = 10_000;
 const retryAfterMs = 5_000;

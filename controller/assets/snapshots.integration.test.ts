@@ -12,7 +12,7 @@ import {
 } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type DataFolder, dataFolder, snapshotPath } from "#core/data-folder";
 import { ActionNeededError } from "#core/errors";
 import {
@@ -199,10 +199,10 @@ describe.each(["in process", "with git"] as const)("small repositories are read 
         );
       };
       const parent = join(project.data.snapshots, project.project.path.replaceAll("/", "+"));
-      const spare = async () => (await readdir(parent)).find((name) => name.startsWith(".spare-"));
-      const linkedAhead = async (commit: string) =>
-        expect.poll(spare, { timeout: 20_000 }).toBe(`.spare-${commit}`);
-      return { ...project, pushLarge, parent, spare, linkedAhead };
+      const spares = join(project.data.snapshots, ".spare", basename(parent));
+      const spare = async () => (await readdir(spares).catch(() => [])).join();
+      const linkedAhead = async (commit: string) => expect.poll(spare, { timeout: 20_000 }).toBe(commit);
+      return { ...project, pushLarge, parent, spares, spare, linkedAhead };
     }
 
     /** Everything in a folder: its kind, mode and content. */
@@ -220,11 +220,11 @@ describe.each(["in process", "with git"] as const)("small repositories are read 
     }
 
     test("is the one that was linked ahead, with what differs replaced, and the one before stays as it was", async () => {
-      const { project, data, mirrors, snapshots, pushLarge, spare, linkedAhead } = await freshLarge();
+      const { project, data, mirrors, snapshots, pushLarge, spares, linkedAhead } = await freshLarge();
       const first = await snapshots.ensure(project, await pushLarge(before));
       await linkedAhead(basename(first));
       const asBefore = await shown(first);
-      const folder = (await stat(join(first, "..", (await spare()) ?? "", "many"))).ino;
+      const folder = (await stat(join(spares, basename(first), "many"))).ino;
       const usedAtMs = Date.now();
       const second = await snapshots.ensure(project, await pushLarge(after));
       expect((await stat(join(second, "many"))).ino).toBe(folder);
@@ -236,15 +236,15 @@ describe.each(["in process", "with git"] as const)("small repositories are read 
       const inode = async (path: string) => (await stat(path)).ino;
       expect(await inode(join(second, "moved/deeper/file"))).toBe(await inode(join(first, "moved/file")));
       await linkedAhead(basename(second));
-      expect(await shown(join(second, "..", (await spare()) ?? ""))).toEqual(await shown(second));
+      expect(await shown(join(spares, basename(second)))).toEqual(await shown(second));
     });
 
     test("is made without it when something was done to it", async () => {
-      const { project, snapshots, pushLarge, parent, linkedAhead } = await freshLarge();
+      const { project, snapshots, pushLarge, spares, linkedAhead } = await freshLarge();
       const first = await snapshots.ensure(project, await pushLarge(before));
       await linkedAhead(basename(first));
-      await rm(join(parent, `.spare-${basename(first)}`, "gone/deep/file"));
-      await writeFile(join(parent, `.spare-${basename(first)}`, "was-folder/more"), "");
+      await rm(join(spares, basename(first), "gone/deep/file"));
+      await writeFile(join(spares, basename(first), "was-folder/more"), "");
       const second = await snapshots.ensure(project, await pushLarge(after));
       const names = await readdir(second);
       expect(names.sort()).toEqual(["becomes", "changed", "kept", "many", "moved", "was-folder", "was-link"]);
@@ -252,34 +252,41 @@ describe.each(["in process", "with git"] as const)("small repositories are read 
     });
 
     test("does not wait for it, and nothing half made stays", async () => {
-      const { project, snapshots, pushLarge, parent } = await freshLarge();
+      const { project, data, snapshots, pushLarge, parent } = await freshLarge();
       const commits = [await pushLarge(before), await pushLarge(after), await pushLarge(before)];
       for (const commit of commits) await snapshots.ensure(project, commit);
       await snapshots.close();
-      expect((await readdir(parent)).filter((name) => name.startsWith(".new-"))).toEqual([]);
+      expect((await readdir(parent)).sort()).toEqual([...new Set(commits)].sort());
+      expect(await readdir(join(data.snapshots, ".half"))).toEqual([]);
       for (const commit of commits)
         expect(await readdir(join(parent, commit, "many"))).toHaveLength(manyNames);
     });
 
-    test("what was linked ahead goes with its snapshot, and after a power cut", async () => {
-      const { project, data, mirrors, snapshots, pushLarge, parent, linkedAhead } = await freshLarge();
+    test("what was linked ahead goes with its snapshot, and with its process", async () => {
+      const { project, data, mirrors, snapshots, pushLarge, parent, spare, linkedAhead } = await freshLarge();
       const commit = await pushLarge(before);
       const path = await snapshots.ensure(project, commit);
       await linkedAhead(commit);
-      await snapshots.close();
-      const killed = await Snapshots.open(data, mirrors);
-      expect(await killed.list()).toMatchObject([{ commit }]);
+      expect(await readdir(parent)).toEqual([commit]); // which is mounted
+      await snapshots.remove(project.path, commit);
+      await snapshots.ensure(project, commit);
       await linkedAhead(commit);
+      await snapshots.close();
       const long = new Date(Date.now() - 3_600_000);
       await utimes(path, long, long);
-      expect(await killed.sweep([], 60_000)).toHaveLength(1);
+      const again = await Snapshots.open(data, mirrors);
+      opened.push(again);
+      expect(await spare()).toBe("");
+      const other = await again.ensure(project, await pushLarge(after));
+      await linkedAhead(basename(other));
+      expect(await again.sweep([], 60_000)).toEqual([{ project: project.path, commit }]);
+      expect(await spare()).toBe(basename(other));
+      await again.close();
+      await utimes(other, long, long);
+      const last = await Snapshots.open(data, mirrors);
+      opened.push(last);
+      expect(await last.sweep([], 60_000)).toHaveLength(1);
       expect(await readdir(parent)).toEqual([]);
-      await killed.ensure(project, commit);
-      await linkedAhead(commit);
-      await killed.close();
-      await writeFile(join(data.snapshots, ".boot"), "another start of the machine\n");
-      opened.push(await Snapshots.open(data, mirrors));
-      expect(await readdir(parent)).toEqual([commit]);
     });
   });
 
@@ -432,11 +439,13 @@ describe.each(["in process", "with git"] as const)("small repositories are read 
     const { project, data, mirrors, snapshots, push } = await freshProject();
     const commit = await push({ a: "1" });
     const path = await snapshots.ensure(project, commit);
-    await mkdir(join(path, "..", `.new-${commit}-abcd`));
-    await writeFile(join(path, "..", `.new-${commit}-abcd`, "half"), "");
-    await mkdir(join(path, "..", `.gone-${commit}-abcd`));
+    const half = join(data.snapshots, ".half");
+    await mkdir(join(half, `${commit}-abcd`));
+    await writeFile(join(half, `${commit}-abcd`, "half"), "");
+    await mkdir(join(path, "..", `.new-${commit}-abcd`)); // where former versions had them
     const again = await Snapshots.open(data, mirrors);
     expect(await readdir(join(path, ".."))).toEqual([commit]);
+    expect(await readdir(half)).toEqual([]);
     expect(await again.list()).toMatchObject([{ project: project.path, commit }]);
   });
 
@@ -518,6 +527,23 @@ describe.each(["in process", "with git"] as const)("small repositories are read 
     const broken = await push({ ...files, "missing.bin": pointer });
     await expect(snapshots.ensure(project, broken)).rejects.toMatchObject({ code: "TREE_REFUSED" });
     expect(await readdir(join(first, ".."))).toHaveLength(2);
+  });
+
+  test("what was asked for in passing goes with the first sweep that nobody needs it in, unless somebody else has asked", async () => {
+    const { project, snapshots, push } = await freshProject();
+    const [passing, both] = [await push({ a: "1" }), await push({ a: "2" })];
+    await snapshots.ensurePassing(project, passing);
+    await snapshots.ensurePassing(project, both);
+    await snapshots.ensure(project, both);
+    expect(await snapshots.sweep([], 600_000)).toEqual([]); // whoever needs it may be about to say so
+    vi.useFakeTimers({ toFake: ["Date"] });
+    try {
+      vi.setSystemTime(Date.now() + 60_000);
+      expect(await snapshots.sweep([{ project: project.path, commit: passing }], 600_000)).toEqual([]);
+      expect(await snapshots.sweep([], 600_000)).toEqual([{ project: project.path, commit: passing }]);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   test("nothing goes of a project of which it is not known what is needed", async () => {

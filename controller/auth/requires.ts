@@ -3,6 +3,7 @@ import { ActionNeededError } from "#core/errors";
 import { type Caller, type Callers, tokenOf } from "./caller.ts";
 import type { Action } from "./decide.ts";
 import type { Rights } from "./rights.ts";
+import type { SignIn } from "./sign-in.ts";
 
 /**
  * What a request asks about.
@@ -19,17 +20,20 @@ export function callerOf(response: Response): Caller {
   return caller;
 }
 
+export interface RequiresDeps {
+  callers: Pick<Callers, "find">;
+  rights: Rights;
+  /** Absent: people use access tokens only. */
+  signIn?: Pick<SignIn, "caller"> | undefined;
+}
+
 /**
  * Every route goes through this: who asks, and may they. What the caller may not see is answered as if it were not
- * there. Errors: `TOKEN_MISSING`, `TOKEN_REFUSED`, `NOT_FOUND`, `NOT_ALLOWED`.
+ * there. Errors: `TOKEN_MISSING`, `TOKEN_REFUSED`, `SIGN_IN_OVER`, `FOREIGN_REQUEST`, `NOT_FOUND`, `NOT_ALLOWED`.
  */
-export function requires(
-  deps: { callers: Pick<Callers, "find">; rights: Rights },
-  action: Action,
-  resource: Resource,
-): RequestHandler {
+export function requires(deps: RequiresDeps, action: Action, resource: Resource): RequestHandler {
   return async (request, response, next) => {
-    const caller = await identify(deps.callers, request);
+    const caller = await identify(deps, request);
     response.locals["caller"] = caller;
     if (resource !== "each") {
       const project = await projectOf(deps.rights, resource, request);
@@ -41,11 +45,14 @@ export function requires(
   };
 }
 
-async function identify(callers: Pick<Callers, "find">, request: Request): Promise<Caller> {
+/** By the token that a request carries; one without may come from a browser that somebody has signed in with. */
+async function identify({ callers, signIn }: RequiresDeps, request: Request): Promise<Caller> {
   const token = tokenOf(request.headers);
   if (token === undefined) {
+    const caller = await signIn?.caller(request, callers);
+    if (caller) return caller;
     throw new ActionNeededError("TOKEN_MISSING", "this needs a personal access token of the Git host", {
-      hint: "send the header `Authorization: Bearer <token>`; for the command line set DTAAS_TOKEN",
+      hint: `send the header \`Authorization: Bearer <token>\`; for the command line set DTAAS_TOKEN${signIn ? "; with a browser sign in at /auth/login" : ""}`,
     });
   }
   const caller = await callers.find(token);
@@ -72,14 +79,15 @@ function notAllowed(caller: Caller, action: Action, project: string | undefined)
   const where = project ?? "the platform project";
   return new ActionNeededError(
     "NOT_ALLOWED",
-    `${caller.user.username} may not ${words[action]} in ${where}`,
+    `${caller.user.username} may not ${accessWords[action]} in ${where}`,
     {
       hint: "ask a maintainer of the project for a higher role",
     },
   );
 }
 
-const words: Record<Action, string> = {
+/** What somebody may not do: "may not ... in this project". */
+export const accessWords: Record<Action, string> = {
   identify: "ask who they are",
   see: "see what runs",
   operate: "run or cancel operations",

@@ -50,6 +50,11 @@ export const rightsTable: readonly RightsRow[] = [
     ...developers,
   },
   {
+    route: "POST /twins/{user}/{twin}/rollback",
+    says: "make a twin as it was: a commit or merge request with the caller's own token, likewise",
+    ...developers,
+  },
+  {
     route: `POST ${run}/save`,
     says: "commit what it kept, with the caller's own token, so the Git host decides, too",
     ...developers,
@@ -72,6 +77,13 @@ export const rightsTable: readonly RightsRow[] = [
     route: "POST /library/graphql",
     says: "read folders and files; what may not be seen is null",
     ...everybody,
+  },
+  { route: "GET /users/{user}/previews", says: "previews of merge requests", ...members },
+  { route: "GET /users/{user}/previews/{id}", says: "those of one merge request", ...members },
+  {
+    route: "GET /users/{user}/previews/{id}/{twin}/runs/{run}/log",
+    says: "the log of one of their runs",
+    ...members,
   },
   { route: "GET /users/{user}/remotes", says: "repositories on other hosts", ...members },
   { route: "POST /users/{user}/remotes/{remote}/sync", says: "pull from or push to one", ...developers },
@@ -108,11 +120,19 @@ export function rightsDocument(): string {
   );
   return `# Who may do what
 
-The platform keeps no accounts and no passwords. Who you are is your personal access token of the Git host; what you
+The platform keeps no accounts and no passwords. Who you are is your personal access token of the Git host, or your sign-in there; what you
 may do is your role in a project there, inherited roles included.
 
 - Send the token as \`Authorization: Bearer <token>\` or \`PRIVATE-TOKEN: <token>\`. Without one, or with one that the Git
   host does not know, the answer is 401.
+- With a browser sign in at \`/auth/login\`, where the platform is set up for it: at the Git host, which gives the platform a token of yours. It has
+  the rights that any token of yours has; there is no other list of who may do what. The token stays with the platform, the
+  browser has a cookie. What changes something then also needs the header \`X-DTaaS-Request: 1\` and a page of the platform's own origin;
+  otherwise it is 403 (\`FOREIGN_REQUEST\`). A request that carries a token is judged by the token alone.
+- \`/auth/logout\` ends the sign-in here and at the Git host, and takes the token back. It ends by itself after a day without use, and after a
+  week. Signing out of the embedded forge, or being blocked there, ends it here within 60 seconds (401, \`SIGN_IN_OVER\`).
+- Where people sign in at another provider than the Git host, a claim says who they are there. Then what is committed in somebody's name, or
+  set with their own token, is 403 (\`HOST_TOKEN_NEEDED\`): send a token of the Git host for it.
 - The project of a user is \`<group>/<user>\`. A *stranger* is no member of it, or a guest.
 - For \`/library/{repository}\` the role in that project counts, a shared one included. Members of the groups that
   \`platform.yaml\` names for a shared one see it as well.

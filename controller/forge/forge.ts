@@ -1,3 +1,5 @@
+import type { ForgeMergeRequests } from "./forge-merge-requests.ts";
+
 /**
  * A Git host in our words. A missing thing is `undefined`; a refused token is `ActionNeededError("FORGE_TOKEN_REFUSED")`;
  * a host that is down or says "slow down" is `TryLaterError`.
@@ -26,6 +28,8 @@ export interface Forge {
   findUser(username: string): Promise<ForgeUser | undefined>;
   /** The member's access level on the project, inherited ones included; 0 for a stranger. */
   accessLevel(project: ForgeProject, userId: number): Promise<number>;
+  /** Nobody but members sees the project, what is said in it included. */
+  isPrivate(project: ForgeProject): Promise<boolean>;
   /**
    * Everybody with access to a project or a group, inherited memberships included, blocked accounts left out; `undefined`
    * where there is no such thing.
@@ -40,14 +44,15 @@ export interface Forge {
    */
   commitFiles(project: ForgeProject, change: FilesChange): Promise<{ commit: string | undefined }>;
   /**
-   * Makes all changes in one commit on the default branch, or none, with the caller's own token and rights. An empty
-   * repository gets its first commit on `main`. A file that is not as its action expects is
+   * Makes all changes in one commit, or none, with the caller's own token and rights: on the default branch, or on a new branch
+   * from its head. An empty repository gets its first commit on `main`. A file that is not as its action expects is
    * `ActionNeededError("FILE_CHANGED")`; what else the host refuses is `COMMIT_REFUSED` or `FORGE_FORBIDDEN`.
    */
   commit(project: ForgeProject, commit: NewCommit): Promise<{ commit: string }>;
   /** URL and credentials for `git fetch`; the token is for the header only, never for a command line. */
   gitAccess(project: ForgeProject): { url: string; username: string; password: string };
   readonly variables: ForgeVariables;
+  readonly mergeRequests: ForgeMergeRequests;
 }
 
 /** CI/CD variables: where the values of secrets come from. Values stay in memory, and out of messages. */
@@ -147,6 +152,8 @@ export interface FilesChange {
 export interface NewCommit {
   token: string;
   message: string;
+  /** A branch to be made for it; the default branch where it is absent. */
+  newBranch?: string;
   /** Carried out one after another. */
   actions: readonly FileAction[];
 }

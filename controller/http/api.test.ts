@@ -1,7 +1,6 @@
 import { appendFile, mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { ActionNeededError } from "#core/errors";
 import { createLogger } from "#core/logger";
 import type { Items, Problem, RunView, SavedOutputs, TwinView } from "#schemas/api";
 import type { RunRequest } from "#schemas/desired-state";
@@ -12,6 +11,7 @@ import {
   desiredTwin,
   manifestOf,
   outcomeOf,
+  previewsOf,
   revision,
   spec,
   startApi,
@@ -619,6 +619,17 @@ test("a run that kept nothing, that has not ended, or that kept too much for one
   });
 });
 
+test("previews that run count against the user's limits, too", async () => {
+  const limits = { cpus: 1 };
+  await api.desire("user1", [desiredTwin("tank", { state: "stopped" })], { limits });
+  const run = { operation: "create" };
+  api.previews.push(previewsOf("12", id)); // the fixture's takes one core
+  const refused = await ask<Problem>("developer", "POST", "/twins/user1/tank/runs", run);
+  expect([refused.status, refused.body.code]).toEqual([409, "LIMIT_REACHED"]);
+  api.previews.splice(0);
+  expect((await ask("developer", "POST", "/twins/user1/tank/runs", run)).status).toBe(202);
+});
+
 test("an operation beyond the user's limits is refused, one that ends something is not", async () => {
   const lifecycle = {
     ...spec.lifecycle,
@@ -638,13 +649,7 @@ test("an operation beyond the user's limits is refused, one that ends something 
 });
 
 test("a run is not done again when its commit is gone from the repository, and says so", async () => {
-  await api.close();
-  api = await startApi((deps) => ({
-    ...deps,
-    ensureSnapshot: async () => {
-      throw new ActionNeededError("REVISION_NOT_FOUND", "there is no such commit");
-    },
-  }));
+  api.goneCommits.add(revision);
   await api.desire("user1", [desiredTwin("tank")]);
   await api.writeRun(manifestOf({ id, user: "user1", twin: "tank" }), outcomeOf());
   const again = await ask<Problem>("developer", "POST", `/twins/user1/tank/runs/${id}/rerun`);

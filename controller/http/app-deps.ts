@@ -2,13 +2,16 @@ import type { RequestHandler } from "express";
 import type { DataFolder } from "#core/data-folder";
 import type { Logger } from "#core/logger";
 import type { DeliveryView, PlanView, QueueLength } from "#schemas/api";
-import type { PinnedSnapshot } from "#schemas/desired-state";
 import type { ReadsShared } from "../auth/rights.ts";
+import type { SignIn } from "../auth/sign-in.ts";
 import type { Forge } from "../forge/forge.ts";
 import type { Library } from "../library/library.ts";
 import type { ControllerMetrics } from "../metrics.ts";
+import type { PreviewBook } from "../previews/preview-book.ts";
 import type { Remotes } from "../remotes/remotes.ts";
 import type { ReadHeadFile } from "../requests/change-state.ts";
+import type { RequestBook } from "../requests/request-book.ts";
+import type { RollbackDeps } from "../rollback/rollback-twin.ts";
 import type { SecretBook } from "../secrets/secret-book.ts";
 import type { WorkspaceBook } from "../workspaces/workspace-book.ts";
 
@@ -31,13 +34,13 @@ export interface AppDeps {
   logger: Logger;
   metrics: ControllerMetrics;
   readHeadFile: ReadHeadFile;
-  nudgeUser: (user: string) => Promise<void>;
-  /** Makes a checkout that is not there any more; for runs that are done again. */
-  ensureSnapshot: (pinned: PinnedSnapshot) => Promise<void>;
+  requests: RequestBook;
+  rollback: RollbackDeps;
   /** Reading a shared-asset repository as a member of a group that platform.yaml names. */
   readsShared: ReadsShared;
   deliveries: DeliveryBook;
   library: Library;
+  previews: Pick<PreviewBook, "ofUser" | "get" | "changes">;
   remotes: Pick<Remotes, "list" | "request">;
   secrets: SecretBook;
   plan: (user: string) => Promise<PlanView>;
@@ -47,6 +50,8 @@ export interface AppDeps {
   /** Resolves when Redis answers. */
   pingRedis: () => Promise<void>;
   workspaces: WorkspaceBook;
+  /** Absent: people use access tokens only. */
+  signIn?: Pick<SignIn, "caller" | "handler"> | undefined;
   /** Mounted before everything that reads bodies; answers `POST /webhooks/...`. */
   webhooks?: RequestHandler;
   /** Aborts when the process is to end: streams are closed. */

@@ -1,7 +1,6 @@
 import express, { type Express, type RequestHandler, Router } from "express";
 import helmet from "helmet";
 import { ActionNeededError, messageOf } from "#core/errors";
-import { logSetAside } from "#core/read-or-set-aside";
 import { Callers } from "../auth/caller.ts";
 import { limitBadTokens } from "../auth/limit-bad-tokens.ts";
 import { Memberships } from "../auth/memberships.ts";
@@ -10,7 +9,6 @@ import { Rights } from "../auth/rights.ts";
 import type { OnUnreadable } from "../reading/json-file-cache.ts";
 import { type RunArchive, runArchive } from "../reading/run-archive.ts";
 import { type StoredDocuments, storedDocuments } from "../reading/stored-documents.ts";
-import { RequestBook } from "../requests/request-book.ts";
 import { type ApiRoute, expressPath } from "./api-route.ts";
 import type { AppDeps } from "./app-deps.ts";
 import { deliveryRoutes } from "./delivery-routes.ts";
@@ -22,6 +20,7 @@ import { libraryRoutes } from "./library-routes.ts";
 import { logRoute } from "./log-route.ts";
 import { openApiDocument } from "./openapi.ts";
 import { platformRoutes } from "./platform-routes.ts";
+import { previewRoutes } from "./preview-routes.ts";
 import { addProbeRoutes } from "./probe-routes.ts";
 import { remoteRoutes } from "./remote-routes.ts";
 import { requestLog, requestMetrics } from "./request-log.ts";
@@ -52,6 +51,7 @@ export function createApp(deps: AppDeps): Express {
   const { workspaces, forge, logger } = deps;
   app.use(gitProxyRoute({ workspaces, forge, memberships, logger }));
   addProbeRoutes(app, { ...deps, documents });
+  if (deps.signIn) app.use(deps.signIn.handler);
 
   const api = Router();
   const description = JSON.stringify(openApiDocument(deps.version));
@@ -66,7 +66,7 @@ export function createApp(deps: AppDeps): Express {
         response.locals["route"] = `${apiBase}${route.path}`;
         next();
       },
-      requires({ callers, rights }, route.action, route.resource),
+      requires({ callers, rights, signIn: deps.signIn }, route.action, route.resource),
       route.body === "own" ? asItIs : express.json({ limit: route.body ?? maxBodyBytes }),
       route.handle,
     );
@@ -88,27 +88,17 @@ export function apiRoutes(
   deps: AppDeps,
   shared: { documents: StoredDocuments; runs: RunArchive; memberships: Memberships; rights: Rights },
 ): ApiRoute[] {
-  const { data, forge, logger } = deps;
+  const { data, forge, requests } = deps;
   const { documents, runs, memberships, rights } = shared;
   const streams = new Streams(deps.stopping, deps.metrics.openStreams);
-  const requests = new RequestBook({
-    data,
-    documents,
-    runs,
-    nudgeUser: deps.nudgeUser,
-    ensureSnapshot: deps.ensureSnapshot,
-    onSetAside: logSetAside(logger),
-    onNudgeFailed: (user, error) => {
-      logger.warn({ user, err: messageOf(error) }, "the runner could not be told; it will look by itself");
-    },
-  });
   const state = { documents, forge, readHeadFile: deps.readHeadFile };
   return [
     ...platformRoutes({ ...deps, documents, rights, startedAt: new Date() }),
-    ...twinRoutes({ documents, runs, rights, memberships, state }),
+    ...twinRoutes({ documents, runs, rights, memberships, state, rollback: deps.rollback }),
     ...runRoutes({ data, runs, requests, forge, memberships, rights, publicUrl: deps.publicUrl }),
     logRoute({ data, runs, streams }),
-    eventRoute({ data, documents, rights, streams }),
+    eventRoute({ data, documents, rights, streams, previews: deps.previews }),
+    ...previewRoutes({ data, previews: deps.previews, streams }),
     ...libraryRoutes({ library: deps.library, rights, stopping: deps.stopping }),
     ...remoteRoutes({ remotes: deps.remotes }),
     ...secretRoutes({ secrets: deps.secrets, rights, memberships }),

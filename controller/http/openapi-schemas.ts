@@ -51,7 +51,16 @@ const phases = [
   "failed",
   "refused",
 ];
-const causes = ["state", "restart", "request", "rerun", "schedule", "return-to-last-good", "removal"];
+const causes = [
+  "state",
+  "restart",
+  "request",
+  "rerun",
+  "schedule",
+  "return-to-last-good",
+  "removal",
+  "preview",
+];
 const outcomes = ["succeeded", "failed", "timed-out", "cancelled", "stopped", "lost"];
 
 const revisionReason = record("A revision and why it was left.", { revision: text, reason: text });
@@ -67,6 +76,7 @@ const runFields = {
   rerunOf: orNull(text),
   attempt: orNull(whole),
   revision: orNull(text),
+  worktree: { type: "boolean", description: "It ran a copy of the files in the user's workspace." },
   createdAt: orNull(time),
   startedAt: orNull(time),
   finishedAt: orNull(time),
@@ -98,8 +108,14 @@ export const schemas: Record<string, object> = {
       column: whole,
       message: text,
       hint: text,
+      mend: {
+        type: "object",
+        description: "Where there is no doubt: what stands at this place, and what it must be instead.",
+        required: ["from", "to"],
+        properties: { from: text, to: text },
+      },
     },
-    ["hint"],
+    ["hint", "mend"],
   ),
   Twin: record("One twin: what Git asks for and what was observed.", {
     user: text,
@@ -187,6 +203,21 @@ export const schemas: Record<string, object> = {
     files: { ...whole, description: "All files of the run, those that were there already included." },
     changed: { type: "boolean", description: "False: the branch has all of them already." },
     commit: orNull(text),
+  }),
+  Rollback: record("A twin's folder as it was, in one commit.", {
+    user: text,
+    twin: text,
+    from: { ...text, description: "Head of the default branch before." },
+    to: { ...text, description: "The revision that counts again." },
+    files: { ...whole, description: "Changes to files." },
+    commit: text,
+    branch: { ...text, description: "Where the commit is." },
+    mergeRequest: {
+      type: ["object", "null"],
+      description: "To be merged by somebody; null where the default branch has the commit.",
+      required: ["iid", "url"],
+      properties: { iid: whole, url: text },
+    },
   }),
   Delivery: record("One webhook call and what became of it.", deliveryFields),
   DeliveryDetails: record("A delivery with the twins of its project as they are now.", {

@@ -42,7 +42,11 @@ export const workspaceSchemas: Record<string, object> = {
     image: orNull(text),
     resources: {
       anyOf: [
-        record("At most.", { cpus: { type: "number" }, memoryBytes: whole, shmBytes: whole, pids: whole }),
+        record(
+          "At most.",
+          { cpus: { type: "number" }, memoryBytes: whole, shmBytes: whole, pids: whole, diskBytes: whole },
+          ["diskBytes"],
+        ),
         { type: "null" },
       ],
     },
@@ -72,6 +76,14 @@ export const workspaceSchemas: Record<string, object> = {
           },
           ["problem", "branch", "commit", "ahead", "behind"],
         ),
+        { type: "null" },
+      ],
+    },
+    disk: {
+      anyOf: [
+        record("What its files take, as measured last.", { usedBytes: whole, limitBytes: whole }, [
+          "limitBytes",
+        ]),
         { type: "null" },
       ],
     },

@@ -1,4 +1,5 @@
 import { libraryPaths, librarySchemas } from "./openapi-library.ts";
+import { previewPaths, previewSchemas } from "./openapi-previews.ts";
 import { remotePaths, remoteSchemas } from "./openapi-remotes.ts";
 import { itemsOf, ref, schemas } from "./openapi-schemas.ts";
 import { workspacePaths, workspaceSchemas } from "./openapi-workspaces.ts";
@@ -80,6 +81,7 @@ const ofTwin = query("twin", "Only for this twin; without it, for all of the pro
 
 const paths: Record<string, Record<string, Operation>> = {
   ...libraryPaths({ operation, json, problem, query }),
+  ...previewPaths({ operation, json, problem, query }),
   ...remotePaths({ operation, json, problem, query }),
   "/openapi.json": {
     get: {
@@ -183,6 +185,34 @@ const paths: Record<string, Record<string, Operation>> = {
       },
     ),
   },
+  [`${twin}/rollback`]: {
+    post: operation(
+      `${twin}/rollback`,
+      "twins",
+      "Makes a twin's folder as it was at a former revision, with the caller's own token.",
+      {
+        requestBody: body({
+          type: "object",
+          properties: {
+            revision: {
+              type: "string",
+              description: "Id of a commit of the default branch; without it, the last one that was live.",
+            },
+            mergeRequest: {
+              type: "boolean",
+              description:
+                "Propose it; so it is done, too, where the caller may not push to the default branch.",
+            },
+          },
+        }),
+        responses: {
+          "200": json("The commit, and the merge request where there is one.", ref("Rollback")),
+          "409": problem("There is nothing to roll back, or nothing is known to have been live."),
+          "422": problem("The twin is not in that revision, has links, or the Git host refused."),
+        },
+      },
+    ),
+  },
   [runs]: {
     get: operation(runs, "runs", "Runs of a twin, newest first.", {
       parameters: [
@@ -203,11 +233,16 @@ const paths: Record<string, Record<string, Operation>> = {
             description: "Values for this run alone, over those of dt.yaml; mappings are joined.",
             additionalProperties: true,
           },
+          worktree: {
+            type: "boolean",
+            description: "Run a copy of the files in the user's workspace as they are now, committed or not.",
+          },
         },
       }),
       responses: {
         "202": json("Accepted, and on disk.", ref("AcceptedRun")),
-        "409": problem("Suspended or refused."),
+        "403": problem("`worktree` of somebody else's workspace."),
+        "409": problem("Suspended or refused, or `worktree` while the workspace does not run."),
         "422": problem("The twin has no such operation, or the key came with another request."),
       },
     }),
@@ -296,7 +331,8 @@ const paths: Record<string, Record<string, Operation>> = {
       {
         responses: {
           "200": {
-            description: "First `ready`: list the twins after it and nothing is missed. Then `phase` events.",
+            description:
+              "First `ready`: list the twins after it and nothing is missed. Then `phase` events, and `preview` events for previews of merge requests.",
             content: { "text/event-stream": { schema: { type: "string" } } },
           },
         },
@@ -331,14 +367,21 @@ export function openApiDocument(version: string) {
       description: "Digital Twin as a Service. Rights are memberships on the Git host; see docs/rights.md.",
     },
     servers: [{ url: "/api/v1" }],
-    security: [{ bearer: [] }, { privateToken: [] }],
+    security: [{ bearer: [] }, { privateToken: [] }, { session: [] }],
     paths,
     components: {
       securitySchemes: {
         bearer: { type: "http", scheme: "bearer", description: "A personal access token of the Git host." },
         privateToken: { type: "apiKey", in: "header", name: "PRIVATE-TOKEN" },
+        session: {
+          type: "apiKey",
+          in: "cookie",
+          name: "dtaas_session",
+          description:
+            "Of a browser that has signed in at /auth/login (`__Host-dtaas_session` with https). What changes something also needs the header `X-DTaaS-Request: 1`, from a page of the platform's own origin.",
+        },
       },
-      schemas: { ...schemas, ...librarySchemas, ...remoteSchemas, ...workspaceSchemas },
+      schemas: { ...schemas, ...librarySchemas, ...previewSchemas, ...remoteSchemas, ...workspaceSchemas },
     },
   };
 }

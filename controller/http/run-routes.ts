@@ -14,7 +14,16 @@ import type { Asker, RequestBook } from "../requests/request-book.ts";
 import { saveOutputs } from "../requests/save-outputs.ts";
 import type { ApiRoute } from "./api-route.ts";
 import { noRun } from "./not-there.ts";
-import { bodyField, bodyValue, idempotencyKey, limitQuery, oneQuery, runIn, twinIn } from "./read-request.ts";
+import {
+  badRequest,
+  bodyField,
+  bodyValue,
+  idempotencyKey,
+  limitQuery,
+  oneQuery,
+  runIn,
+  twinIn,
+} from "./read-request.ts";
 
 const defaultRunsPerPage = 20;
 const maxRunsPerPage = 200; // each costs three small reads
@@ -25,7 +34,7 @@ export interface RunRouteDeps {
   requests: RequestBook;
   forge: Pick<Forge, "commitFiles">;
   memberships: Pick<Memberships, "project">;
-  rights: Pick<Rights, "projectOf">;
+  rights: Pick<Rights, "projectOf" | "mayUser">;
   publicUrl: string;
 }
 
@@ -55,7 +64,13 @@ export function runRoutes(deps: RunRouteDeps): ApiRoute[] {
         const operation = bodyField(request, "operation", /^.{1,100}$/, "the name of an operation");
         const parameters = bodyValue(request, "parameters");
         const wish = { ...twinIn(request), operation, ...(parameters === undefined ? {} : { parameters }) };
-        const accepted = await requests.run(wish, askerOf(request, response));
+        const asker = askerOf(request, response);
+        const accepted = worktreeWish(request)
+          ? await requests.runWorktree(wish, {
+              ...asker,
+              ...(await worktreeRights(deps, wish.user, response)),
+            })
+          : await requests.run(wish, asker);
         response.status(202).location(locationOf(accepted)).json(accepted);
       },
     },
@@ -149,6 +164,31 @@ export function runRoutes(deps: RunRouteDeps): ApiRoute[] {
       },
     },
   ];
+}
+
+function worktreeWish(request: Request): boolean {
+  const wish = bodyValue(request, "worktree");
+  if (wish === undefined || typeof wish === "boolean") return wish ?? false;
+  throw badRequest("worktree must be true or false");
+}
+
+/** What lies in a workspace is its user's own affair. Errors: `NOT_ALLOWED`. */
+async function worktreeRights(
+  { rights }: RunRouteDeps,
+  user: string,
+  response: Response,
+): Promise<{ mayUseSecrets: boolean }> {
+  const caller = callerOf(response);
+  if (!(await rights.mayUser(caller, "work", user))) {
+    throw new ActionNeededError(
+      "NOT_ALLOWED",
+      `the files in the workspace of ${user} are for ${user} alone`,
+      {
+        hint: "run the twin as it is in Git: leave worktree out",
+      },
+    );
+  }
+  return { mayUseSecrets: await rights.mayUser(caller, "manage-secrets", user) };
 }
 
 function askerOf(request: Request, response: Response): Asker {

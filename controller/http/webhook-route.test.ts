@@ -35,6 +35,7 @@ beforeEach(async () => {
       secretOf: (id) => (isConfigured ? projectSecret(master, id) : undefined),
       deliveries,
       nudgeProject: (path) => nudged.push(path),
+      nudgeReview: (project, iid) => nudged.push(`${project}!${iid}`),
       lookAtReaders: () => nudged.push("readers"),
     }),
   );

@@ -131,8 +131,7 @@ export function workspaceRoutes(deps: WorkspaceRouteDeps): ApiRoute[] {
 /** Errors: `WORKSPACE_NOT_RUNNING`. */
 async function opened(book: WorkspaceBook, user: string): Promise<OpenedWorkspace> {
   const [request, observed] = [await book.request(user), await book.observed(user)];
-  const isReady = observed?.state === "ready" && observed.session === request?.session;
-  if (request?.state !== "running" || !isReady) throw notRunning(user);
+  if (!request || !observed || !(await book.isReady(user))) throw notRunning(user);
   const { port, services } = observed;
   if (port === undefined) {
     throw new ActionNeededError(

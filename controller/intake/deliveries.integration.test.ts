@@ -39,6 +39,7 @@ beforeAll(async () => {
       secretOf: (id) => projectSecret(master, id),
       deliveries,
       nudgeProject,
+      nudgeReview: () => {},
       lookAtReaders: () => {},
     }),
   );

@@ -83,7 +83,8 @@ export class Deliveries {
       throw new TryLaterError("Too many deliveries wait to be worked on", { retryAfterMs: 60_000 });
     }
     const at = new Date().toISOString();
-    const isWork = intent.kind === "reconcile";
+    const waitsFor = workOf(intent);
+    const isWork = waitsFor !== null;
     const accepted: Delivery = {
       // The host's id is what people see there; another project cannot take it away.
       id: key !== undefined && this.#index.get(key) === undefined ? key : randomUUID(),
@@ -91,12 +92,13 @@ export class Deliveries {
       event: delivery.event,
       project: delivery.project,
       outcome: isWork ? "accepted" : "ignored",
-      reason: isWork ? null : intent.reason,
+      reason: "reason" in intent ? intent.reason : null,
       finishedAt: isWork ? null : at,
       revision: null,
       generation: null,
       projectId,
       key: key ?? null,
+      ...(waitsFor === delivery.project ? {} : { waitsFor }),
     };
     this.#index.add(accepted);
     const writing = this.#append({ accepted });
@@ -117,9 +119,12 @@ export class Deliveries {
     return this.#index.number;
   }
 
-  /** Gives every delivery of a project that came up to the mark its outcome. Returns how many there were. */
-  settle(project: string, settlement: Settlement): number {
-    const ids = this.#index.waitingFor(project, settlement.upTo);
+  /**
+   * Gives every delivery that waits for this work and came up to the mark its outcome: of a project by its path, of a merge
+   * request by `reviewWork`. Returns how many there were.
+   */
+  settle(work: string, settlement: Settlement): number {
+    const ids = this.#index.waitingFor(work, settlement.upTo);
     if (ids.length === 0) return 0;
     const settled: DeliveryOutcome = {
       outcome: settlement.outcome,
@@ -135,7 +140,12 @@ export class Deliveries {
 
   /** Full paths of the projects with deliveries that wait: to be nudged after a start. */
   waitingProjects(): string[] {
-    return this.#index.waitingProjects;
+    return this.#index.waitingWork.filter((work) => parseReviewWork(work) === undefined);
+  }
+
+  /** The same of merge requests. */
+  waitingReviews(): { project: string; iid: number }[] {
+    return this.#index.waitingWork.flatMap((work) => parseReviewWork(work) ?? []);
   }
 
   async get(id: string): Promise<DeliveryView | undefined> {
@@ -166,6 +176,21 @@ export class Deliveries {
       throw new TryLaterError("The delivery cannot be journalled", { retryAfterMs: 5_000, cause });
     }
   }
+}
+
+/** The work for a merge request, beside that for its project: `!` stands in no path. */
+export function reviewWork(project: string, iid: number): string {
+  return `${project}!${iid}`;
+}
+
+function parseReviewWork(work: string): { project: string; iid: number } | undefined {
+  const [, project, iid] = /^(.+)!(\d+)$/.exec(work) ?? [];
+  return project === undefined ? undefined : { project, iid: Number(iid) };
+}
+
+function workOf(intent: Intent): string | null {
+  if (intent.kind === "reconcile") return intent.project;
+  return intent.kind === "review" ? reviewWork(intent.project, intent.iid) : null;
 }
 
 function replay(index: DeliveryIndex, value: unknown): void {

@@ -42,5 +42,5 @@ test("an outcome for what is unknown, or settled already, changes nothing", () =
   index.settle(["id-1", "id-2"], settled);
   index.settle(["id-1"], { ...settled, outcome: "failed" });
   expect(index.get("id-1")).toMatchObject({ outcome: "applied" });
-  expect(index.waitingProjects).toEqual([]);
+  expect(index.waitingWork).toEqual([]);
 });

@@ -6,6 +6,8 @@ const maxSettled = 20_000; // newest ones kept in memory, about 10 MB
 export interface Delivery extends DeliveryView {
   projectId: number;
   key: string | null;
+  /** The work that it waits for, where that is not for its project. */
+  waitsFor?: string | null;
 }
 
 /** How deliveries ended, as it stands in the journal. */
@@ -17,7 +19,7 @@ export interface DeliveryOutcome {
   generation: number | null;
 }
 
-/** Deliveries in memory, by id, by the host's key and, while they wait, by project. Bounded: old settled ones go. */
+/** Deliveries in memory, by id, by the host's key and, while they wait, by the work they wait for. Bounded: old settled ones go. */
 export class DeliveryIndex {
   readonly #open = new Map<string, Delivery & { number: number }>();
   readonly #settled = new Map<string, Delivery & { number: number }>();
@@ -34,8 +36,8 @@ export class DeliveryIndex {
     return this.#open.size;
   }
 
-  /** Full paths of the projects that somebody has yet to look at. */
-  get waitingProjects(): string[] {
+  /** What somebody has yet to do: paths of projects, and other work by its name. */
+  get waitingWork(): string[] {
     return [...this.#waiting.keys()];
   }
 
@@ -58,10 +60,11 @@ export class DeliveryIndex {
       return;
     }
     this.#open.set(delivery.id, numbered);
-    if (delivery.project === null) return;
-    const waiting = this.#waiting.get(delivery.project);
+    const work = workOf(delivery);
+    if (work === null) return;
+    const waiting = this.#waiting.get(work);
     if (waiting) waiting.add(delivery.id);
-    else this.#waiting.set(delivery.project, new Set([delivery.id]));
+    else this.#waiting.set(work, new Set([delivery.id]));
   }
 
   /** As if it had never come. */
@@ -74,9 +77,9 @@ export class DeliveryIndex {
     this.#stopWaiting(delivery);
   }
 
-  /** Ids that wait for this project and came no later than `upTo`. */
-  waitingFor(project: string, upTo: number): string[] {
-    const ids = [...(this.#waiting.get(project) ?? [])];
+  /** Ids that wait for this work and came no later than `upTo`. */
+  waitingFor(work: string, upTo: number): string[] {
+    const ids = [...(this.#waiting.get(work) ?? [])];
     return ids.filter((id) => (this.#open.get(id)?.number ?? Number.POSITIVE_INFINITY) <= upTo);
   }
 
@@ -104,9 +107,14 @@ export class DeliveryIndex {
   }
 
   #stopWaiting(delivery: Delivery): void {
-    if (delivery.project === null) return;
-    const waiting = this.#waiting.get(delivery.project);
+    const work = workOf(delivery);
+    if (work === null) return;
+    const waiting = this.#waiting.get(work);
     waiting?.delete(delivery.id);
-    if (waiting?.size === 0) this.#waiting.delete(delivery.project);
+    if (waiting?.size === 0) this.#waiting.delete(work);
   }
+}
+
+function workOf({ project, waitsFor }: Delivery): string | null {
+  return waitsFor === undefined ? project : waitsFor;
 }

@@ -21,6 +21,8 @@ export interface ReceiveDeps {
   deliveries: Deliveries;
   /** Tells the workers about a project and, where it is known, its new head, soon; a nudge that is lost is made up for at the next start or resync. */
   nudgeProject(path: string, head?: string): void;
+  /** Tells the workers about a merge request; a nudge that is lost is made up for likewise. */
+  nudgeReview(project: string, iid: number): void;
   /** Somebody may have gained or lost access to a shared repository. A call that is lost is made up for by the resync. */
   lookAtReaders(): void;
 }
@@ -54,6 +56,7 @@ export async function receiveDelivery(
   });
   if (!isNew || intent.kind === "none") return { status: 200, deliveryId: id };
   if (intent.kind === "reconcile") deps.nudgeProject(intent.project, intent.head);
+  else if (intent.kind === "review") deps.nudgeReview(intent.project, intent.iid);
   else deps.lookAtReaders();
   return { status: 202, deliveryId: id };
 }
@@ -65,6 +68,10 @@ function keyOf(headers: Headers): string | undefined {
 }
 
 function nameOf(event: ForgeEvent): string {
+  if (event.kind === "note-added") return `note-added !${event.iid}`;
+  if (event.kind === "merge-request-changed") {
+    return `merge-request-changed !${event.iid}${event.action === undefined ? "" : ` ${event.action}`}`;
+  }
   if (event.kind !== "pushed") return event.kind;
   return `pushed ${event.branch}${event.after === undefined ? " (deleted)" : ` ${event.after.slice(0, 8)}`}`;
 }

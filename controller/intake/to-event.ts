@@ -1,5 +1,11 @@
 import { messageOf } from "#core/errors";
-import { checkMemberEvent, checkProjectEvent, checkPushEvent } from "#schemas/documents/check-documents";
+import {
+  checkMemberEvent,
+  checkMergeRequestEvent,
+  checkNoteEvent,
+  checkProjectEvent,
+  checkPushEvent,
+} from "#schemas/documents/check-documents";
 import type { Headers } from "./verify-delivery.ts";
 
 /** What a delivery says, in our words. Behind this nobody knows a Git host's field names. */
@@ -16,6 +22,16 @@ export type ForgeEvent =
       isDefaultBranch: boolean | undefined;
       username: string | undefined;
     }
+  /** A merge request was opened, pushed to, merged, closed, ...: `action` in the host's words. Of the project it wants to change. */
+  | {
+      kind: "merge-request-changed";
+      projectId: number;
+      projectPath: string;
+      iid: number;
+      action: string | undefined;
+    }
+  /** Somebody, we ourselves included, said something about a merge request. */
+  | { kind: "note-added"; projectId: number; projectPath: string; iid: number }
   | { kind: "project-created" | "project-removed"; projectId: number; projectPath: string }
   | { kind: "project-moved"; projectId: number; projectPath: string; from: string | undefined }
   /** Somebody came to a project or group, left it, or has another role there. `of`: its path, as far as the host says. */
@@ -30,6 +46,8 @@ export function toEvent(headers: Headers, body: unknown): ForgeEvent {
   const name = headers["x-gitlab-event"];
   try {
     if (name === "Push Hook") return pushed(body);
+    if (name === "Merge Request Hook") return mergeRequestChanged(body);
+    if (name === "Note Hook") return noteAdded(body);
     if (name === "System Hook") return systemEvent(body);
   } catch (error) {
     return { kind: "ignored", reason: messageOf(error).slice(0, 300) };
@@ -56,6 +74,31 @@ function pushed(body: unknown): ForgeEvent {
     isDefaultBranch: defaultBranch === undefined ? undefined : branch === defaultBranch,
     username: push.user_username,
   };
+}
+
+function mergeRequestChanged(body: unknown): ForgeEvent {
+  const { project, object_attributes: mergeRequest } = checkMergeRequestEvent(body);
+  if (project.id !== mergeRequest.target_project_id) {
+    return { kind: "ignored", reason: "the merge request wants to change another project" };
+  }
+  return {
+    kind: "merge-request-changed",
+    projectId: project.id,
+    projectPath: project.path_with_namespace,
+    iid: mergeRequest.iid,
+    action: mergeRequest.action,
+  };
+}
+
+function noteAdded(body: unknown): ForgeEvent {
+  const { project, merge_request: mergeRequest } = checkNoteEvent(body);
+  if (mergeRequest === undefined)
+    return { kind: "ignored", reason: "a note on something that is no merge request" };
+  if (project.id !== mergeRequest.target_project_id) {
+    return { kind: "ignored", reason: "the merge request wants to change another project" };
+  }
+  const { id: projectId, path_with_namespace: projectPath } = project;
+  return { kind: "note-added", projectId, projectPath, iid: mergeRequest.iid };
 }
 
 function systemEvent(body: unknown): ForgeEvent {

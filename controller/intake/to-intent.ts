@@ -4,6 +4,8 @@ import type { ForgeEvent } from "./to-event.ts";
 export type Intent =
   /** `head`: what the default branch points to now, where the event says it. */
   | { kind: "reconcile"; project: string; head?: string }
+  /** Look at a merge request, and at what was said about it. */
+  | { kind: "review"; project: string; iid: number }
   /** Ask the host who may read shared repositories. */
   | { kind: "look-at-readers"; reason: string }
   | { kind: "none"; reason: string };
@@ -26,6 +28,9 @@ export function toIntent(event: ForgeEvent): Intent {
     case "project-removed":
     case "project-moved":
       return { kind: "reconcile", project: event.projectPath };
+    case "merge-request-changed":
+    case "note-added":
+      return { kind: "review", project: event.projectPath, iid: event.iid };
     case "members-changed":
       return {
         kind: "look-at-readers",

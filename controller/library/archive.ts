@@ -3,7 +3,7 @@ import { createGzip } from "node:zlib";
 import { type Pack, pack } from "tar-stream";
 import { ZipFile } from "yazl";
 import { ActionNeededError } from "#core/errors";
-import { followLinks } from "../assets/follow-links.ts";
+import { followLinks } from "#schemas/tree/follow-links";
 import type { GitEntry } from "../assets/git-entry.ts";
 import type { GitReader } from "../assets/git-reader.ts";
 

@@ -1,7 +1,7 @@
 import { ActionNeededError } from "#core/errors";
+import { nameFault } from "#schemas/tree/check-listing";
+import { maxPathBytes } from "#schemas/tree/tree-limits";
 import { isTwinName } from "#schemas/twin-name";
-import { nameFault } from "../assets/check-listing.ts";
-import { maxPathBytes } from "../assets/tree-limits.ts";
 import { assetKinds, isAssetKind } from "./asset-kinds.ts";
 
 /**

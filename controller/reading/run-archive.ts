@@ -86,6 +86,7 @@ function describe(run: {
     rerunOf: manifest?.rerunOf ?? request?.rerunOf ?? null,
     attempt: manifest?.attempt ?? null,
     revision: manifest?.revision ?? null,
+    worktree: manifest?.worktree ?? request?.worktree ?? false,
     createdAt: request?.requestedAt ?? manifest?.createdAt ?? null,
     startedAt: result?.startedAt ?? running?.startedAt ?? null,
     finishedAt: result?.finishedAt ?? null,

@@ -3,7 +3,6 @@ import type { DependencyNode } from "#schemas/check-dependencies";
 import type { DesiredState } from "#schemas/desired-state";
 import { maxDocumentBytes } from "#schemas/limits";
 import { hasErrors } from "#schemas/parse-document";
-import type { RepositoryTree } from "#schemas/repository-tree";
 import { type ValidatedTwin, validateRepository } from "#schemas/validate-repository";
 import { GitReader } from "../assets/git-reader.ts";
 import type { ForgeProject } from "../forge/forge.ts";
@@ -14,15 +13,11 @@ import { pins } from "./pins.ts";
 import { readView } from "./read-view.ts";
 import type { ReconcileDeps, Reconciled } from "./reconcile-project.ts";
 import { repositoryProblems } from "./repository-problems.ts";
-import type { TreeIds } from "./source-key.ts";
+import { documentPaths, preloadBytes, treeIds } from "./repository-reading.ts";
 import { treeDiagnostic, treeRefusal } from "./tree-refusal.ts";
 
 // Stands for a repository without commits, as in Git's own reports.
 const noRevision = "0".repeat(40);
-
-// Documents of ordinary size are read together; larger or further ones are read one by one when they are validated.
-const preloadBytes = 16 * 1024;
-const preloadDocuments = 1_000;
 
 /** Brings a user's desired-state document to what the repository says at this revision. */
 export async function reconcileUser(
@@ -109,12 +104,6 @@ function placeOfResources(twin: ValidatedTwin | undefined, name: string) {
   return { file: twin?.file ?? `digital_twins/${name}`, line, column };
 }
 
-/** What validation will read, so that it is fetched together. */
-function documentPaths(reader: GitReader): string[] {
-  const twins = reader.list("digital_twins").slice(0, preloadDocuments);
-  return ["workspace.yaml", ...twins.map((name) => `digital_twins/${name}/dt.yaml`)];
-}
-
 /** A revision that cannot even be listed: each twin known so far says so, and what ran before runs on. */
 async function refuseRevision(
   deps: ReconcileDeps,
@@ -163,7 +152,8 @@ export async function removeUser(
   return summary(document, isNew);
 }
 
-function otherTwins(desired: DesiredDocuments, user: string): DependencyNode[] {
+/** Twins of everybody else, for what depends on what. */
+export function otherTwins(desired: Pick<DesiredDocuments, "all">, user: string): DependencyNode[] {
   return desired
     .all()
     .filter((document) => document.user !== user)
@@ -177,18 +167,6 @@ function otherTwins(desired: DesiredDocuments, user: string): DependencyNode[] {
         file: `digital_twins/${twin.name}/dt.yaml`,
       })),
     );
-}
-
-function treeIds(reader: RepositoryTree): TreeIds {
-  return {
-    id: (path) => reader.entry(path)?.id,
-    list: (folder) =>
-      reader.list(folder).flatMap((name) => {
-        const path = `${folder}/${name}`;
-        const entry = reader.entry(path);
-        return entry ? [{ path, id: entry.id, executable: entry.executable }] : [];
-      }),
-  };
 }
 
 function summary(document: DesiredState, isNew: boolean): Reconciled {

@@ -3,6 +3,7 @@ import { writeJsonAtomic } from "#core/atomic-file";
 import type { DataFolder } from "#core/data-folder";
 import { ActionNeededError } from "#core/errors";
 import { type OnSetAside, readOrSetAside } from "#core/read-or-set-aside";
+import { twinDefaults } from "#schemas/defaults";
 import type { PlatformSettings } from "#schemas/desired-state";
 import type { PlatformDocument } from "#schemas/twin-spec";
 import type { ForgeProject } from "../forge/forge.ts";
@@ -151,6 +152,7 @@ export class Tracked {
     const settings: PlatformSettings = {
       version: 1,
       ...(platform?.retention ? { retention: platform.retention } : {}),
+      defaults: twinDefaults({ platform }),
     };
     await writeJsonAtomic(this.#settingsPath, settings);
   }

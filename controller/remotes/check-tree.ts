@@ -1,11 +1,11 @@
 import { isUtf8 } from "node:buffer";
 import { ActionNeededError } from "#core/errors";
-import { checkLinks, checkListing } from "../assets/check-listing.ts";
+import { checkLinks, checkListing } from "#schemas/tree/check-listing";
+import { maxPathBytes } from "#schemas/tree/tree-limits";
 import type { GitEntry } from "../assets/git-entry.ts";
 import { listTree } from "../assets/list-tree.ts";
 import { readBlobs } from "../assets/read-blobs.ts";
 import type { GitOptions } from "../assets/run-git.ts";
-import { maxPathBytes } from "../assets/tree-limits.ts";
 
 const deadlineMs = 60_000;
 

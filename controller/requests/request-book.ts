@@ -7,12 +7,17 @@ import { newRunId, runIdAt } from "#core/run-id";
 import { SerialByKey } from "#core/serial-by-key";
 import type { AcceptedRun, RunDetails } from "#schemas/api";
 import type { DesiredState, DesiredTwin, PinnedSnapshot, RunRequest } from "#schemas/desired-state";
+import { isOperationName } from "#schemas/operation-name";
 import { checkGivenParameters } from "#schemas/parameters";
+import { recordOf } from "#schemas/plain-data";
 import { isAskedFor } from "#schemas/run";
 import { didYouMean } from "#schemas/suggest";
+import { isTwinName } from "#schemas/twin-name";
 import type { Parameters } from "#schemas/twin-spec";
+import type { Use } from "#schemas/use";
 import type { RunArchive } from "../reading/run-archive.ts";
 import { listFolder, type StoredDocuments } from "../reading/stored-documents.ts";
+import { notRunning } from "../workspaces/workspace-book.ts";
 import { IdempotencyKeys, type KeyedWish } from "./idempotency-keys.ts";
 import { limitProblem } from "./limit-problem.ts";
 
@@ -30,6 +35,10 @@ export interface RequestBookDeps {
   nudgeUser: (user: string) => Promise<void>;
   /** Makes a checkout that a former run needs and that is not there any more. Not given: nothing is done again. */
   ensureSnapshot?: (pinned: PinnedSnapshot) => Promise<void>;
+  /** Whether a user's workspace runs, for runs of a copy of its files. Not given: it does not. */
+  isWorkspaceReady?: (user: string) => Promise<boolean>;
+  /** What previews of merge requests take of a user's limits now. Not given: nothing. */
+  previewUse?: (user: string) => Promise<Use>;
   /** Called when a nudge failed: the request is on disk, and the runner's own timer finds it. */
   onNudgeFailed: (user: string, error: unknown) => void;
   onSetAside: OnSetAside;
@@ -71,6 +80,47 @@ export class RequestBook {
       const parameters = given === undefined ? {} : { parameters: givenParameters(twin, wish) };
       await this.#checkLimits(rest);
       return { ...rest, requestedBy, ...parameters };
+    });
+  }
+
+  /**
+   * A run of a copy of the files in the user's workspace as they are now. What its dt.yaml says is judged once the copy is
+   * there; the run ends with what is wrong. Errors: `WORKSPACE_NOT_RUNNING`, `TWIN_SUSPENDED`, `WORKTREE_OPERATION`,
+   * `REQUESTS_TOO_MANY`, `IDEMPOTENCY_KEY_REUSED`, `PARAMETER_REFUSED`.
+   */
+  async runWorktree(
+    wish: { user: string; twin: string; operation: string; parameters?: unknown },
+    asker: Asker & { mayUseSecrets: boolean },
+  ): Promise<AcceptedRun> {
+    const { user, twin, operation, parameters: given } = wish;
+    const requestedBy = asker.username;
+    const words = given === undefined ? "" : ` with ${JSON.stringify(given)}`;
+    const asks = `${operation} of the workspace${words}`;
+    return await this.#once({ user, twin, requestedBy, asks }, asker.key, async () => {
+      if (!isOperationName(operation) || freeing.includes(operation)) {
+        throw new ActionNeededError(
+          "WORKTREE_OPERATION",
+          `a copy of the workspace has no ${operation} to run`,
+          {
+            hint: "a copy begins afresh and is thrown away: run another of its operations",
+          },
+        );
+      }
+      if (!isTwinName(twin)) {
+        throw new ActionNeededError("TWIN_NOT_FOUND", `${JSON.stringify(twin)} can be no twin's name`);
+      }
+      const known = (await this.#deps.documents.desired(user))?.twins.find(({ name }) => name === twin);
+      if (known?.suspend) throw suspended(`${user}/${twin}`);
+      if (!(await this.#deps.isWorkspaceReady?.(user))) throw notRunning(user);
+      // Which names there are is judged with the copy; here only whether a run can be given such values.
+      const values = recordOf(given);
+      const parameters =
+        given === undefined
+          ? {}
+          : { parameters: checkGivenParameters(given, values as Parameters | undefined) };
+      await this.#checkLimits({ user, twin, operation });
+      const secrets = asker.mayUseSecrets ? { mayUseSecrets: true as const } : {};
+      return { user, twin, operation, requestedBy, worktree: true as const, ...secrets, ...parameters };
     });
   }
 
@@ -140,7 +190,7 @@ export class RequestBook {
         if (run && run.state !== "ended") asked.push(twin.name);
       }
     }
-    const problem = limitProblem(desired, asked);
+    const problem = limitProblem(desired, asked, await this.#deps.previewUse?.(user));
     if (problem === undefined) return;
     throw new ActionNeededError("LIMIT_REACHED", problem, {
       hint: "wait for other runs to end, stop a twin, or ask the platform's administrator for more",
@@ -192,7 +242,14 @@ export class RequestBook {
         },
       );
     }
-    const { own, shared = [], operation } = former.manifest;
+    const { own, shared = [], operation, worktree } = former.manifest;
+    if (worktree) {
+      throw new ActionNeededError(
+        "RUN_NOT_REPEATABLE",
+        `run ${id} ran a copy of files that were not committed, which is not kept`,
+        { hint: `commit and push them, then: dtaas twin run ${user}/${twin} ${operation}` },
+      );
+    }
     await this.#checkLimits({ user, twin, operation });
     for (const pinned of [own, ...shared]) await this.#ensureSnapshot(pinned, id);
     return operation;
@@ -285,18 +342,18 @@ function givenParameters(
   );
 }
 
+function suspended(full: string): ActionNeededError {
+  return new ActionNeededError(
+    "TWIN_SUSPENDED",
+    `${full} is suspended: the platform changes nothing about it`,
+    { hint: "set `suspend: false` in its dt.yaml and push" },
+  );
+}
+
 function runnableTwin(desired: DesiredState | undefined, wish: { user: string; twin: string }): DesiredTwin {
   const twin = desired?.twins.find((candidate) => candidate.name === wish.twin);
   const full = `${wish.user}/${wish.twin}`;
-  if (twin?.suspend) {
-    throw new ActionNeededError(
-      "TWIN_SUSPENDED",
-      `${full} is suspended: the platform changes nothing about it`,
-      {
-        hint: "set `suspend: false` in its dt.yaml and push",
-      },
-    );
-  }
+  if (twin?.suspend) throw suspended(full);
   if (twin?.withheld) {
     throw new ActionNeededError("ACCESS_REMOVED", `${full} cannot run: ${twin.withheld.reason}`, {
       hint: "ask for access to it on the Git host, or do without its assets in dt.yaml",

@@ -3,7 +3,7 @@ import { parsePlatform } from "#schemas/parse-platform";
 import { isImageAllowed } from "./image-allowed.ts";
 import { resolveWorkspace } from "./resolve-workspace.ts";
 
-const templates = ["base", "jupyter", "python"];
+const templates = ["base", "desktop", "jupyter", "python"];
 const workspace = (spec: string) => `apiVersion: dtaas/v1\nkind: Workspace\nspec:\n${spec}`;
 const platform = (spec = "") =>
   parsePlatform(`apiVersion: dtaas/v1\nkind: Platform\nspec:\n  group: dtaas\n${spec}`, {
@@ -38,8 +38,9 @@ describe("what a workspace.yaml asks for", () => {
     ["memory: 9Gi", "memory", "9216Mi is more than the 1024Mi"],
     ["shm: 200Mi", "shm", "200Mi is more than the 128Mi"],
     ["pids: 2000", "pids", "2000 is more than the 1000"],
+    ["disk: 3Gi", "disk", "3072Mi is more than the 2048Mi"],
   ])("beyond the limits is refused with its line: %s", (wish, name, says) => {
-    const limits = "  limits: { workspace: { cpus: 2, memory: 1Gi, shm: 128Mi, pids: 1000 } }\n";
+    const limits = "  limits: { workspace: { cpus: 2, memory: 1Gi, shm: 128Mi, pids: 1000, disk: 2Gi } }\n";
     const asked = () => resolve(workspace(`  resources:\n    ${wish}\n`), limits);
     expect(asked).toThrow(says);
     expect(asked).toThrow(
@@ -57,6 +58,14 @@ describe("what a workspace.yaml asks for", () => {
       shmBytes: 512 * 1024 ** 2,
       pids: 4960,
     });
+  });
+
+  test("files have no limit unless somebody sets one, the platform's holding where workspace.yaml does not say", () => {
+    expect(resolve(undefined).resources.diskBytes).toBeUndefined();
+    expect(resolve(workspace("  resources: { disk: 1Gi }\n")).resources.diskBytes).toBe(1024 ** 3);
+    const limits = "  limits: { workspace: { disk: 2Gi } }\n";
+    expect(resolve(undefined, limits).resources.diskBytes).toBe(2 * 1024 ** 3);
+    expect(resolve(workspace("  resources: { disk: 1Gi }\n"), limits).resources.diskBytes).toBe(1024 ** 3);
   });
 
   test("nothing is given where the platform gives no workspaces", () => {

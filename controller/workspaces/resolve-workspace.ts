@@ -69,6 +69,7 @@ const fields: Record<keyof WorkspaceResources, { name: string; show: (value: num
   memoryBytes: { name: "memory", show: mebibytes },
   shmBytes: { name: "shm", show: mebibytes },
   pids: { name: "pids", show: String },
+  diskBytes: { name: "disk", show: mebibytes },
 };
 
 /** What is written must be within the limits; a default that is not becomes the limit. */
@@ -92,7 +93,8 @@ function withinLimits(
         },
       );
     }
-    resources[key] = wish ?? Math.min(resources[key], limit);
+    const value = wish ?? Math.min(resources[key] ?? Number.POSITIVE_INFINITY, limit);
+    if (Number.isFinite(value)) resources[key] = value;
   }
   return resources;
 }

@@ -61,6 +61,13 @@ export class WorkspaceBook {
     return await this.#observed.read(join(this.#deps.data.workspaces, user, "observed.json"));
   }
 
+  /** Its tools answer, as of the session that is wanted. */
+  async isReady(user: string): Promise<boolean> {
+    const [request, observed] = [await this.request(user), await this.observed(user)];
+    const isOfSession = observed?.state === "ready" && observed.session === request?.session;
+    return request?.state === "running" && isOfSession;
+  }
+
   /**
    * A new session, unless one is under way. Errors: those of `resolveWorkspace`, `PROJECT_NOT_FOUND`, `REPOSITORY_EMPTY`,
    * `WORKSPACE_OWNER_UNKNOWN`.

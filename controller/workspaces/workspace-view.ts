@@ -29,6 +29,7 @@ export function workspaceView(
     behind: seen?.behind ?? null,
     services: seen?.services ?? [],
     workTree: seen?.workTree ?? null,
+    disk: seen?.disk ?? null,
     lastActiveAt: seen?.lastActiveAt ?? null,
     stopsIdleAt: seen?.stopsIdleAt ?? null,
   };

@@ -5,7 +5,11 @@ import { archiveRoutes } from "./archive/archive-routes.ts";
 import { blobRoutes } from "./blobs/blob-routes.ts";
 import { compareRoutes } from "./compare/compare-routes.ts";
 import { deployTokenRoutes } from "./deploy-tokens/deploy-token-routes.ts";
+import { commitCommentRoutes } from "./discussions/commit-comment-routes.ts";
+import { noteRoutes } from "./discussions/note-routes.ts";
+import { suggestionRoutes } from "./discussions/suggestion-routes.ts";
 import type { ForgeContext } from "./forge-context.ts";
+import { forkRoutes } from "./forks/fork-routes.ts";
 import { gitHttp } from "./git-http/git-http-routes.ts";
 import { graphQlRoutes } from "./graphql/graphql-routes.ts";
 import { groupRoutes } from "./groups/group-routes.ts";
@@ -16,8 +20,15 @@ import { multipart } from "./http/multipart.ts";
 import { refuseUnimplemented } from "./http/not-implemented.ts";
 import { plainJson } from "./http/plain-json.ts";
 import { limitRate } from "./http/rate-limit.ts";
+import { labelRoutes } from "./labels/label-routes.ts";
 import { memberRoutes } from "./members/member-routes.ts";
+import { mergeRequestCodeRoutes } from "./merge-requests/merge-request-code-routes.ts";
+import { mergeRequestMergeRoutes } from "./merge-requests/merge-request-merge-routes.ts";
+import { mergeRequestRoutes } from "./merge-requests/merge-request-routes.ts";
 import { metadataRoutes } from "./metadata/metadata-routes.ts";
+import { applicationRoutes } from "./oidc/application-routes.ts";
+import { keyRoutes } from "./oidc/key-routes.ts";
+import { pageRoutes } from "./pages/page-routes.ts";
 import { projectTokenRoutes } from "./project-tokens/project-token-routes.ts";
 import { projectRoutes } from "./projects/project-routes.ts";
 import { repositoryRoutes } from "./repository/repository-routes.ts";
@@ -44,9 +55,11 @@ export function forgeApp(context: ForgeContext): Express {
     next();
   });
   app.use(plainJson);
+  app.use(keyRoutes(context));
   app.use(gitHttp(context));
   app.use("/api/v4", api(context));
   app.use("/api/graphql", graphQlRoutes(context));
+  app.use(pageRoutes(context));
   app.use((_request, _response) => {
     throw new ApiError(404, { error: "404 Not Found" });
   });
@@ -81,6 +94,15 @@ function api(context: ForgeContext): Router {
     projectTokenRoutes,
     deployTokenRoutes,
     variableRoutes,
+    labelRoutes,
+    forkRoutes,
+    mergeRequestRoutes,
+    mergeRequestCodeRoutes,
+    mergeRequestMergeRoutes,
+    noteRoutes,
+    suggestionRoutes,
+    commitCommentRoutes,
+    applicationRoutes,
   ]) {
     routes.use(resource(context));
   }

@@ -3,17 +3,23 @@ import type { AddressInfo } from "node:net";
 import { join, resolve } from "node:path";
 import { ActionNeededError, isSystemError } from "#core/errors";
 import type { Logger } from "#core/logger";
+import { SerialByKey } from "#core/serial-by-key";
 import { forgeApp } from "./forge-app.ts";
 import type { ForgeContext } from "./forge-context.ts";
 import { Git } from "./git/git.ts";
 import { Objects } from "./git/objects.ts";
 import { Repositories } from "./git/repositories.ts";
 import { HookSender } from "./hooks/hook-sender.ts";
+import { ArtifactStore } from "./oidc/artifact-store.ts";
+import { openCookieKeys } from "./oidc/cookie-keys.ts";
+import { idTokenMinter } from "./oidc/mint-id-token.ts";
+import { openSigningKeys } from "./oidc/signing-keys.ts";
 import { repairState } from "./projects/repair-state.ts";
 import { ForgeAdmin } from "./seed/forge-admin.ts";
 import { StatusStore } from "./statuses/status-store.ts";
 import { openStore } from "./store/store.ts";
 import { Underway } from "./underway.ts";
+import { PasswordSignIn } from "./users/password-sign-in.ts";
 
 const requestTimeoutMs = 35 * 60_000; // longer than the deadline of one git transfer
 const idleTimeoutMs = 65_000; // longer than the polling pauses of clients, so that connections are reused
@@ -44,7 +50,7 @@ export interface RunningForge {
 
 /**
  * Starts the forge on its data folder; a first start makes it. Throws `ActionNeededError` where a person must act:
- * `FORGE_PORT_TAKEN`, `FORGE_STATE_UNREADABLE`, `GIT_MISSING`.
+ * `FORGE_PORT_TAKEN`, `FORGE_STATE_UNREADABLE`, `KEY_EXPOSED`, `GIT_MISSING`.
  */
 export async function startForge(options: ForgeOptions): Promise<RunningForge> {
   const { logger } = options;
@@ -55,6 +61,7 @@ export async function startForge(options: ForgeOptions): Promise<RunningForge> {
   const clock = options.clock ?? (() => new Date());
   const server = createServer({ requestTimeout: requestTimeoutMs, keepAliveTimeout: idleTimeoutMs });
   const sending = { instanceUrl: () => context.url, clock, logger };
+  const signingKeys = await openSigningKeys(join(dataFolder, "oidc", "signing-keys.json"));
   const context: ForgeContext = {
     url: options.url?.replace(/\/+$/, "") ?? "",
     store,
@@ -64,7 +71,13 @@ export async function startForge(options: ForgeOptions): Promise<RunningForge> {
     repositories: await Repositories.open(join(dataFolder, "repositories"), git, projectIds),
     hookSender: new HookSender({ eventsFolder: join(dataFolder, "hook-events"), ...sending }),
     systemHookSender: new HookSender({ eventsFolder: join(dataFolder, "system-hook-events"), ...sending }),
+    signingKeys,
+    cookieKeys: await openCookieKeys(join(dataFolder, "oidc", "cookie-keys.json")),
+    artifacts: await ArtifactStore.open(join(dataFolder, "oidc", "artifacts")),
+    passwords: new PasswordSignIn(store),
+    mintIdToken: idTokenMinter(signingKeys, () => context.url, clock),
     transfers: new Underway(),
+    mergeRequestQueue: new SerialByKey(),
     requestsPerMinute: options.requestsPerMinute,
     clock,
     logger,
@@ -81,6 +94,7 @@ export async function startForge(options: ForgeOptions): Promise<RunningForge> {
       await context.transfers.settled();
       await Promise.all([context.hookSender.close(), context.systemHookSender.close()]);
       await context.repositories.close();
+      context.artifacts.close();
     },
   };
 }

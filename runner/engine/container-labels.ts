@@ -12,5 +12,5 @@ export const containerLabelFields = [
 ] as const satisfies (keyof ContainerLabels)[];
 
 export function sameLabels(one: ContainerLabels, other: ContainerLabels): boolean {
-  return containerLabelFields.every((field) => one[field] === other[field]);
+  return one.preview === other.preview && containerLabelFields.every((field) => one[field] === other[field]);
 }

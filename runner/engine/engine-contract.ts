@@ -213,6 +213,34 @@ export function engineContract(name: string, setUp: () => Promise<EngineUnderTes
       expect(await engine.containers.list("user3")).toEqual([]);
     });
 
+    test("keeps containers of previews out of the list of all others, and in networks of their own", async (context) => {
+      const { previews } = engine;
+      if (!previews) return context.skip(`${name} has no previews`);
+      const scope = { user: "user.1", id: "7-12", twin: "tank" };
+      const spec = await specFor(under.commands.forever);
+      const network = await previews.ensureNetwork(scope);
+      expect(await previews.ensureNetwork(scope)).toBe(network);
+      expect(network).not.toBe(spec.network);
+      const { id } = await engine.containers.create({
+        ...spec,
+        network,
+        labels: { ...spec.labels, preview: scope.id },
+      });
+      await engine.containers.start(id);
+      expect(await engine.containers.list()).toEqual([]);
+      expect(await engine.containers.list("user1")).toEqual([]);
+      expect(await previews.list()).toMatchObject([{ id, state: "running", labels: { preview: "7-12" } }]);
+      expect(await previews.listNetworks()).toEqual([scope]);
+      expect(await engine.networks.list()).toEqual(["user1"]);
+
+      await previews.removeNetwork(scope); // it has a container in it
+      expect(await previews.listNetworks()).toEqual([scope]);
+      await engine.containers.remove(id);
+      await previews.removeNetwork(scope);
+      await previews.removeNetwork(scope);
+      expect([await previews.list(), await previews.listNetworks()]).toEqual([[], []]);
+    });
+
     test("goes on with what is there after a restart", async () => {
       const id = await started(under.commands.forever);
       const again = under.open();

@@ -21,6 +21,8 @@ export interface Engine {
   layers: Layers;
   /** Absent where an engine cannot have any. */
   workspaces?: WorkspaceContainers;
+  /** Absent where an engine cannot keep previews apart from everything else. */
+  previews?: PreviewContainers;
   close(): Promise<void>;
 }
 
@@ -36,6 +38,8 @@ export interface ContainerLabels {
   source: string;
   revision: string;
   attempt: string;
+  /** The previews that it belongs to; absent for what runs of the live twin. */
+  preview?: string;
 }
 
 /** What the runner may ask for. There is no way to pass an engine option of one's own. */
@@ -102,7 +106,7 @@ export interface Containers {
   /** Ends and removes it. */
   remove(id: string): Promise<void>;
   /**
-   * Every container of this installation; of one user only when given. What has been seen of a container may be told
+   * Every container of this installation that is no preview's; of one user only when given. What has been seen of a container may be told
    * again while `events` is followed and has told of no change of it.
    */
   list(user?: string): Promise<Container[]>;
@@ -125,6 +129,31 @@ export interface Containers {
    * run. Used for health checks.
    */
   exec(id: string, command: string[], timeoutMs: number): Promise<number>;
+}
+
+/**
+ * Containers whose labels name a preview: made, started, stopped and removed as all others, in a list and in networks of
+ * their own.
+ */
+export interface PreviewContainers {
+  /** Every one of this installation. */
+  list(): Promise<Container[]>;
+  /**
+   * A network for one preview, made on first use; its engine name. Nothing but what is put into it is reached from there:
+   * not the networks of users, nothing beyond this machine.
+   */
+  ensureNetwork(preview: PreviewScope): Promise<string>;
+  /** One with containers in it stays. */
+  removeNetwork(preview: PreviewScope): Promise<void>;
+  listNetworks(): Promise<PreviewScope[]>;
+}
+
+/** One twin's preview. */
+export interface PreviewScope {
+  user: string;
+  /** Of the merge request's previews. */
+  id: string;
+  twin: string;
 }
 
 export interface ImageRecipe {

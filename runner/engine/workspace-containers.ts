@@ -50,8 +50,23 @@ export interface WorkspaceContainers {
     command: string[],
     limits: { timeoutMs: number; maxBytes: number },
   ): Promise<{ exitCode: number; output: string }>;
+  /**
+   * The same for a command that prints much: `take` gets what it prints, no faster than it takes it. What it prints as
+   * errors is collected, at most `maxErrorBytes`. What `take` throws is thrown on, unless the command itself has failed.
+   */
+  stream(
+    id: string,
+    command: string[],
+    limits: { timeoutMs: number; maxErrorBytes: number },
+    take: (output: AsyncIterable<Uint8Array>) => Promise<void>,
+  ): Promise<{ exitCode: number; errors: string }>;
   /** Processor time it has used since it started, in milliseconds; `undefined` when it does not run. */
   cpuMs(id: string): Promise<number | undefined>;
+  /**
+   * Bytes on disk of the files of a user's workspaces, whatever they are called, linked to or closed to; `undefined` when
+   * it takes too long to count them.
+   */
+  usage(user: string): Promise<number | undefined>;
   /** The engine's id of an image by its name. */
   findImage(name: string): Promise<string | undefined>;
   /** Fetches an image by its name. `ActionNeededError("PULL_FAILED")`, or the reason of the signal. */

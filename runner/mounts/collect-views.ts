@@ -4,7 +4,7 @@ import { viewHolder } from "../workspaces/shared-mounts.ts";
 /** Removes generations that nobody can hold, and the views of users who are gone for good. */
 export async function collectViews(runner: Runner): Promise<void> {
   const { views, engine, desired, logger } = runner;
-  const containers = await engine.containers.list();
+  const containers = [...(await engine.containers.list()), ...((await engine.previews?.list()) ?? [])];
   const workspaces = (await engine.workspaces?.list()) ?? [];
   const names = new Set([...containers.map(({ name }) => name), ...workspaces.map(viewHolder)]);
   const owners = new Set([

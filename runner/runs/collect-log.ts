@@ -59,6 +59,15 @@ export class LogCollector {
     return { truncated };
   }
 
+  /** Nobody wants the rest of it; its container may be gone already. */
+  async drop(runId: string): Promise<void> {
+    const following = this.#following.get(runId);
+    following?.stop.abort();
+    await following?.done;
+    this.#following.delete(runId);
+    this.#truncated.delete(runId);
+  }
+
   async close(): Promise<void> {
     for (const { stop } of this.#following.values()) stop.abort();
     await Promise.all([...this.#following.values()].map(({ done }) => done));

@@ -22,7 +22,7 @@ export interface KeptOutputs {
  * opened on the host.
  */
 export async function keepOutputs(
-  containers: Containers,
+  containers: Pick<Containers, "read">,
   containerId: string,
   outputs: readonly string[],
   folder: string,

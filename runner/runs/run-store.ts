@@ -33,16 +33,23 @@ export interface Ending {
  */
 export class RunStore {
   readonly #data: DataFolder;
+  readonly #folderOf: (run: RunName) => string;
   readonly #manifests = new Map<string, RunManifest>();
   readonly #onSetAside: OnSetAside;
 
-  constructor(data: DataFolder, onSetAside: OnSetAside) {
+  /** `folderOf`: where a run lies, unless it is one of a live twin. */
+  constructor(
+    data: DataFolder,
+    onSetAside: OnSetAside,
+    folderOf: (run: RunName) => string = ({ user, twin, runId }) => runFolder(data, user, twin, runId),
+  ) {
     this.#data = data;
+    this.#folderOf = folderOf;
     this.#onSetAside = onSetAside;
   }
 
   folder(run: RunName): string {
-    return runFolder(this.#data, run.user, run.twin, run.runId);
+    return this.#folderOf(run);
   }
 
   /** Keeps the one that is there. On disk when this resolves if somebody asked for the run; else soon. */

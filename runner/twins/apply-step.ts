@@ -10,10 +10,11 @@ import {
   rememberTryAgain,
   type TwinMemory,
 } from "#planning/memory";
-import type { DesiredState } from "#schemas/desired-state";
-import { mergeParameters, parameterVariables } from "#schemas/parameters";
+import type { DesiredState, PinnedSnapshot } from "#schemas/desired-state";
+import { mergeParameters } from "#schemas/parameters";
 import type { RunManifest } from "#schemas/run";
 import { pinnedMounts, readableProjects } from "../mounts/view-mounts.ts";
+import { runContainer } from "../runs/run-container.ts";
 import { finishRun } from "./finish-run.ts";
 import { containerName, layerId } from "./names.ts";
 import type { Runner } from "./runner.ts";
@@ -67,6 +68,19 @@ export async function applyStep(runner: Runner, user: string, twin: string, step
       await runner.layers.remove(layerId(user, twin, step.sourceKey));
       runner.disk.forget(layerId(user, twin, step.sourceKey));
       return "nothing";
+    case "copy-work-tree": {
+      const { requests } = await runner.runs.requests(user);
+      const request = requests.find(({ runId }) => runId === step.runId);
+      if (request) runner.copies.start(request, () => runner.nudge(user));
+      return "nothing";
+    }
+    case "remove-copy":
+      if (step.sourceKey !== undefined) {
+        await runner.layers.remove(layerId(user, twin, step.sourceKey));
+        runner.disk.forget(layerId(user, twin, step.sourceKey));
+      }
+      await runner.copies.remove(user, step.runId); // last: the layer lies over it
+      return "world";
     case "forget-twin":
       await runner.memory.forget(user, twin);
       return "nothing";
@@ -81,7 +95,8 @@ async function startRun(runner: Runner, user: string, twin: string, step: StartR
   const runId = step.runId ?? newRunId();
   const former = await formerRuns(runner, user, twin, step);
   const written = await runner.runs.manifest({ user, twin, runId });
-  if (!written && step.request?.rerunOf !== undefined && !former.repeated) {
+  const isKept = former.repeated !== undefined && !former.repeated.worktree;
+  if (!written && step.request?.rerunOf !== undefined && !isKept) {
     const reason = `run ${step.request.rerunOf}, which was to be done again, is no longer kept`;
     const ended = { outcome: "failed" as const, reason, finishedAt: new Date().toISOString() };
     await runner.runs.rejectRequest(
@@ -91,8 +106,10 @@ async function startRun(runner: Runner, user: string, twin: string, step: StartR
     return;
   }
   const desired = await runner.desired.get(user);
+  const copy = step.request?.worktree ? runner.copies.ready(user, runId) : undefined;
   const fresh = {
     ...manifestOf(user, twin, runId, step, former),
+    ...(copy ? { worktree: true as const, copy: copy.about } : {}),
     ...(step.request?.rerunOf === undefined ? sharedOf(step, desired) : {}),
   };
   const manifest = written ?? (await runner.runs.writeManifest(fresh));
@@ -115,15 +132,17 @@ async function startRun(runner: Runner, user: string, twin: string, step: StartR
   const { containers, networks } = runner.engine;
   try {
     const network = await networks.ensure(user);
-    const lower = snapshotPath(runner.data, manifest.own.project, manifest.own.commit);
+    const { own, shared = [], worktree } = manifest;
+    const lower = worktree
+      ? runner.copies.folder(user, runId)
+      : snapshotPath(runner.data, own.project, own.commit);
     const layer = await runner.layers.ensure(layerId(user, twin, manifest.sourceKey), lower);
     const runFolder = await runner.runs.writeInputs({ user, twin, runId }, manifest.parameters);
-    const { run, workingDir } = manifest.command;
     const name = containerName(user, twin, step.operation, runId);
-    const { own, shared = [] } = manifest;
     const { data, views } = runner;
     const mounts = await pinnedMounts({ data, views, placesFolders: runner.engine.placesFolders }, desired, {
-      ...{ user, own, shared },
+      // A copy has no common/ of its own, and its commit may never have been pushed.
+      ...{ user, own: worktree ? ownShare(desired, own) : own, shared },
       container: name,
     });
     const given = await runner.secrets.give({
@@ -135,35 +154,14 @@ async function startRun(runner: Runner, user: string, twin: string, step: StartR
       joins: step.join?.runId,
     });
     const { id } = await containers.create({
-      name,
-      imageId: manifest.image.id,
-      labels: {
-        user,
-        twin,
-        operation: step.operation,
-        run: runId,
+      ...runContainer(manifest, {
+        name,
+        network,
+        layer,
+        runFolder,
         key: step.key,
-        source: manifest.sourceKey,
-        revision: manifest.revision,
-        attempt: String(step.attempt),
-      },
-      command: typeof run === "string" ? [`/workspace/digital_twins/${twin}/${run}`] : run,
-      workingDir: `/workspace/${workingDir}`,
-      environment: {
-        ...manifest.environment,
-        ...given.environment,
-        ...parameterVariables(manifest.parameters),
-        DT_PARAMETERS: "/run/dtaas/parameters.json",
-        DT_USER: user,
-        DT_NAME: twin,
-        DT_REVISION: manifest.revision,
-        DT_RUN_ID: runId,
-      },
-      resources: manifest.resources,
-      network,
-      layer,
-      runFolder,
-      graceMs,
+        environment: given.environment,
+      }),
       environmentFiles: given.environmentFiles,
       mounts: [...given.mounts, ...mounts],
       ...(step.join ? { joinContainerId: step.join.containerId } : {}),
@@ -246,6 +244,11 @@ async function formerRuns(runner: Runner, user: string, twin: string, step: Star
   const find = async (runId: string | undefined) =>
     runId === undefined ? undefined : await runner.runs.manifest({ user, twin, runId });
   return { repeated: await find(step.request?.rerunOf), joined: await find(step.join?.runId) };
+}
+
+/** The user's own repository as its `common/` is seen now. */
+function ownShare(desired: DesiredState | undefined, otherwise: PinnedSnapshot): PinnedSnapshot {
+  return desired?.view?.sources.find(({ folder }) => folder !== undefined) ?? otherwise;
 }
 
 /** What the run will see of shared repositories: those of its source that the user may read now. */

@@ -1,4 +1,4 @@
-import type { DesiredState } from "#schemas/desired-state";
+import type { DesiredTwin } from "#schemas/desired-state";
 import type { Layers } from "../engine/engine.ts";
 import { layerId } from "./names.ts";
 
@@ -16,17 +16,22 @@ export class DiskUsage {
     return this.#known.get(layer) ?? (await this.#measure(layer));
   }
 
+  /** Measured now. */
+  async again(layer: string): Promise<number> {
+    return await this.#measure(layer);
+  }
+
   forget(layer: string): void {
     this.#known.delete(layer);
   }
 
   /** Measures every limited layer of a user. True when one has passed its limit, or has room again. */
-  async look(desired: DesiredState): Promise<boolean> {
+  async look(user: string, sources: readonly DesiredTwin[]): Promise<boolean> {
     let isNews = false;
-    for (const { name, sourceKey, spec } of desired.twins) {
+    for (const { name, sourceKey, spec } of sources) {
       const limit = spec.resources.diskBytes;
       if (limit === undefined) continue;
-      const layer = layerId(desired.user, name, sourceKey);
+      const layer = layerId(user, name, sourceKey);
       const before = this.#known.get(layer) ?? 0;
       const after = await this.#measure(layer);
       if (before > limit !== after > limit) isNews = true;

@@ -37,3 +37,19 @@ test("a build that keeps failing is tried at longer and longer intervals, then q
     [undefined, "quarantined after 4 failed builds, until its packages change: no package nonsense"],
   ]);
 });
+
+test("a build that was asked for while one was under way is held back when that one fails, until its next try is due", async () => {
+  vi.useFakeTimers({ now: Date.parse("2026-06-01T12:00:00Z"), toFake: ["Date"] });
+  const folder = await mkdtemp(join(tmpdir(), "shelf-"));
+  folders.push(folder);
+  const render = async () => ({ hash: "recipe1", dockerfile: "", files: {} });
+  const shelf = new ImageShelf(createFakeEngine(new FakeWorld()).images, dataFolder(folder), render);
+  expect(await shelf.isHeldBack("recipe1")).toBe(false);
+  await shelf.noteFailure("recipe1", "no package nonsense");
+  expect(await shelf.isHeldBack("recipe1")).toBe(true);
+  vi.setSystemTime(Date.parse("2026-06-01T12:01:00Z"));
+  expect(await shelf.isHeldBack("recipe1")).toBe(false);
+  for (let build = 2; build <= 4; build += 1) await shelf.noteFailure("recipe1", "no package nonsense");
+  vi.setSystemTime(Date.parse("2026-07-01T12:00:00Z"));
+  expect(await shelf.isHeldBack("recipe1")).toBe(true);
+});

@@ -67,6 +67,12 @@ export class ImageShelf {
     return { state: "failed", hash, ...outlook(failure) };
   }
 
+  /** Whether a build would be too early now: the last one failed, and its next try is not due, or there is none. */
+  async isHeldBack(hash: string): Promise<boolean> {
+    const failure = await this.#failure(hash);
+    return failure !== undefined && Date.now() < (outlook(failure).retryAtMs ?? Number.POSITIVE_INFINITY);
+  }
+
   async noteFailure(hash: string, reason: string): Promise<void> {
     const before = await this.#failure(hash);
     const failures = (before?.failures ?? 0) + 1;

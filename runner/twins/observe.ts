@@ -1,4 +1,4 @@
-import type { ContainerFact, ImageFact, TwinFacts } from "#planning/facts";
+import type { ContainerFact, CopyFact, ImageFact, TwinFacts } from "#planning/facts";
 import { rememberStarted, type TwinMemory } from "#planning/memory";
 import type { DesiredState, DesiredTwin, RunRequest } from "#schemas/desired-state";
 import type { Container } from "../engine/engine.ts";
@@ -43,6 +43,8 @@ export async function factsOfUser(
     ...containers.map((container) => container.labels.twin),
     ...layers.map((layer) => layer.twin),
     ...(await runner.memory.twins(user)),
+    ...requests.flatMap(({ twin, worktree }) => (worktree ? [twin] : [])), // perhaps not in Git yet
+    ...[...runner.copies.of(user).values()].map(({ twin }) => twin),
   ]);
   const health = runner.health.facts();
   const readable = desired && readableProjects(desired);
@@ -71,7 +73,37 @@ export async function factsOfUser(
       stopping: runner.stopping,
       readable,
       disk: await diskOf(runner, user, twin, memory),
+      copies: await copyFacts(runner, user, name, requests),
       nowMs: Date.now(),
+    });
+  }
+  return facts;
+}
+
+/** Copies of the workspace's files for runs of one twin: those asked for, and those that are there. */
+async function copyFacts(
+  runner: Runner,
+  user: string,
+  twin: string,
+  requests: readonly RunRequest[],
+): Promise<Map<string, CopyFact | undefined>> {
+  const asked = requests.filter((request) => request.worktree && request.twin === twin);
+  const facts = new Map<string, CopyFact | undefined>(asked.map(({ runId }) => [runId, undefined]));
+  for (const [runId, copy] of runner.copies.of(user)) {
+    if (copy.twin !== twin) continue;
+    if (copy.state !== "ready") {
+      facts.set(runId, copy);
+      continue;
+    }
+    const { source } = copy;
+    const secretProblem = await runner.secrets.problem(user, source);
+    const isLimited = source.spec.resources.diskBytes !== undefined;
+    facts.set(runId, {
+      state: "ready",
+      source,
+      image: await imageFact(runner, source.spec.workspace),
+      ...(secretProblem === undefined ? {} : { secretProblem }),
+      ...(isLimited ? { diskBytes: await runner.disk.of(layerId(user, twin, source.sourceKey)) } : {}),
     });
   }
   return facts;
@@ -163,7 +195,7 @@ async function recallLost(
   return memory;
 }
 
-function containerFact(container: Container): ContainerFact {
+export function containerFact(container: Container): ContainerFact {
   const { labels, id, state, exitCode, startedAt, changed } = container;
   return {
     id,

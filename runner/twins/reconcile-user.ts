@@ -134,7 +134,9 @@ function follow(runner: Runner, user: string, fact: TwinFacts): void {
   for (const container of fact.containers) {
     if (container.state !== "running" || runner.stopping.has(container.runId)) continue;
     const { id: containerId, runId, operation } = container;
-    const sources = [fact.desired, fact.memory.lastGood?.source];
+    const copy = fact.copies?.get(runId);
+    const copied = copy?.state === "ready" ? copy.source : undefined;
+    const sources = [fact.desired, fact.memory.lastGood?.source, copied];
     const source = sources.find((candidate) => candidate?.sourceKey === container.sourceKey);
     const healthy = fact.memory.open[runId]?.healthy ?? false;
     attach(runner, { user, twin: fact.name, runId, containerId, operation, healthy }, source?.spec.health);
@@ -162,7 +164,9 @@ async function neededSnapshots(
     );
     const others = manifests.filter((manifest) => manifest && !current.includes(manifest.sourceKey));
     for (const source of [desired, lastGood?.source, ...others]) {
-      if (source) needed.push(source.own, ...(source.shared ?? []));
+      if (!source) continue;
+      const ranCopy = "worktree" in source; // its own files are no snapshot
+      needed.push(...(ranCopy ? [] : [source.own]), ...(source.shared ?? []));
     }
   }
   needed.push(...runner.views.needs(user));

@@ -1,5 +1,6 @@
 import type { DataFolder } from "#core/data-folder";
 import type { Logger } from "#core/logger";
+import type { WorkTreeCopies } from "../copies/work-tree-copies.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { RunnerMetrics } from "../metrics.ts";
 import type { Views } from "../mounts/views.ts";
@@ -31,6 +32,7 @@ export interface Runner {
   layers: KnownLayers;
   views: Views;
   disk: DiskUsage;
+  copies: WorkTreeCopies;
   published: PublishedStates;
   outage: EngineOutage;
   /** Runs whose container is being stopped right now. */

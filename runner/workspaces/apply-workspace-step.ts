@@ -1,6 +1,6 @@
 import { ActionNeededError, messageOf, TryLaterError } from "#core/errors";
 import type { WorkspaceStep } from "#planning/plan-workspace";
-import { rememberSessionEnd, type WorkspaceMemory } from "#planning/workspace-memory";
+import { rememberDiskStart, rememberSessionEnd, type WorkspaceMemory } from "#planning/workspace-memory";
 import type { WorkspaceRequest } from "#schemas/workspace-state";
 import { liveCommon } from "../mounts/view-mounts.ts";
 import { gitHostName, gitRelayPort } from "./git-relay.ts";
@@ -9,6 +9,7 @@ import { sharedMounts } from "./shared-mounts.ts";
 import type { WorkspaceParts } from "./workspace-parts.ts";
 
 const graceMs = 10_000; // for editors and kernels to write what they hold
+const fullGraceMs = 2_000; // of one that has written too much already
 
 /**
  * Does one step; what it changes in the memory is returned, and `again` where the world has changed at once. Every step may be
@@ -49,7 +50,7 @@ export async function applyWorkspaceStep(
       workTrees.prepare(step.containerId, nudge);
       return same;
     case "stop-container":
-      stop(parts, user, step.containerId);
+      stop(parts, user, step.containerId, memory.ended?.kind === "disk" ? fullGraceMs : graceMs);
       return same;
     case "remove-container":
       await runner.logs
@@ -73,7 +74,11 @@ async function created(
 ): Promise<{ memory: WorkspaceMemory; again: boolean }> {
   try {
     const { reads } = await create(parts, request, imageId);
-    return { memory: { ...memory, reads }, again: true };
+    const usedBytes = parts.disk.used(request.user);
+    const limitBytes = request.resources.diskBytes;
+    const isKnown = usedBytes !== undefined && limitBytes !== undefined;
+    const begun = isKnown ? rememberDiskStart(memory, { usedBytes, limitBytes }) : memory;
+    return { memory: { ...begun, reads }, again: true };
   } catch (error) {
     if (!(error instanceof ActionNeededError)) throw error;
     return { memory: rememberSessionEnd(memory, { kind: "failed", reason: messageOf(error) }), again: true };
@@ -101,6 +106,7 @@ async function create(
       LANG: "C.UTF-8",
       SHELL: "/bin/bash",
       DTAAS_USER: user,
+      MAIN_USER: user, // what the published workspace image calls it; scripts of its users read it
       DTAAS_REPOSITORY: `http://${gitHostName}:${gitRelayPort}/git/${repository.project}.git`,
       DTAAS_BRANCH: repository.branch,
       DTAAS_NAME: owner.name,
@@ -118,10 +124,10 @@ async function create(
 }
 
 /** Not awaited: the grace period may be long, and the next look sees that it has ended. */
-function stop(parts: WorkspaceParts, user: string, containerId: string): void {
+function stop(parts: WorkspaceParts, user: string, containerId: string, withinMs: number): void {
   parts.stopping.add(containerId);
   void parts.runner.engine.containers
-    .stop(containerId, graceMs)
+    .stop(containerId, withinMs)
     .catch((error: unknown) =>
       parts.runner.logger.warn(
         { user, err: messageOf(error) },

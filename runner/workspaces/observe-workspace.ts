@@ -1,6 +1,6 @@
 import { ActionNeededError } from "#core/errors";
 import type { WorkspaceFacts } from "#planning/plan-workspace";
-import { rememberActive, type WorkspaceMemory } from "#planning/workspace-memory";
+import { rememberActive, rememberDisk, type WorkspaceMemory } from "#planning/workspace-memory";
 import type { WorkspaceRequest, WorkspaceService, WorkTree } from "#schemas/workspace-state";
 import { findWorkspaceTemplate } from "#templates/workspace-templates";
 import type { WorkspaceContainer } from "../engine/workspace-containers.ts";
@@ -60,6 +60,17 @@ export async function observeWorkspace(
     ? parts.workTrees.fact(container.id)
     : { workTree: "unknown" as const, problem: undefined, tree: undefined };
   const told = gitProblem ?? problem;
+  const limitBytes = request.resources.diskBytes;
+  const isAboutToStart = wanted && containers.length === 0 && image.state === "present";
+  // Known before it is started; while it runs it is measured beside the looks.
+  const usedBytes =
+    limitBytes === undefined
+      ? undefined
+      : isAboutToStart
+        ? await parts.disk.measured(user)
+        : parts.disk.used(user);
+  const disk = limitBytes === undefined || usedBytes === undefined ? undefined : { usedBytes, limitBytes };
+  if (disk && wanted) memory = rememberDisk(memory, disk);
   return {
     facts: {
       request,
@@ -75,6 +86,7 @@ export async function observeWorkspace(
       workTree,
       ...(told === undefined ? {} : { workTreeProblem: told }),
       lost: lostProjects(memory.reads, await parts.runner.desired.get(user)),
+      ...(disk ? { disk } : {}),
       stopping: parts.stopping,
       nowMs: Date.now(),
     },

@@ -15,7 +15,7 @@ beforeEach(async () => {
   tool = createServer((request, response) => {
     seen.push(request);
     request.resume();
-    response.setHeader("set-cookie", ["own=1", `dtaas_workspace_${port}=stolen`]);
+    response.setHeader("set-cookie", ["own=1", `dtaas_workspace_${port}=stolen`, "dtaas_session=planted"]);
     response.end("the tool");
   });
   tool.on("upgrade", (request: IncomingMessage, socket) => {
@@ -94,8 +94,8 @@ test("a name that was made to lead here, and pages of other origins, get nothing
   expect(await ask("/socket", { ...upgrade, ...own })).toMatchObject({ status: 101, body: "hello" });
 });
 
-test("neither the token nor a cookie of any workspace reaches the tools, and they can set none", async () => {
-  const both = `a=b; ${cookie()}; dtaas_workspace_1=of-another`;
+test("neither the token nor a cookie of the platform reaches the tools, and they can set none", async () => {
+  const both = `a=b; ${cookie()}; dtaas_workspace_1=of-another; dtaas_session=s; __Host-dtaas_session=t; dtaas_forge_session.sig=u`;
   const { headers } = await ask("/", { cookie: both, authorization: `Bearer ${accessToken}` });
   expect(seen[0]?.headers).toMatchObject({ cookie: "a=b", authorization: "token key" });
   expect(headers["set-cookie"]).toEqual(["own=1"]);

@@ -15,6 +15,7 @@ import { type Destination, endToEnd, forwardHttp, forwardUpgrade } from "./forwa
 const idleMs = 10 * 60_000; // a notebook may be silent while it computes
 const loopback = "127.0.0.1";
 const cookiePrefix = "dtaas_workspace_"; // one for each port: browsers share cookies between ports of one host
+const platformCookie = /^(__Host-)?dtaas_/;
 
 export interface ToolTarget {
   /** Of the container, in the user's network. */
@@ -127,14 +128,17 @@ function destination(request: IncomingMessage, target: ToolTarget): Destination 
   };
 }
 
-/** Cookies of this host belong to all its ports: those of ours, of other workspaces too, must not reach a container. */
+/**
+ * Cookies of this host belong to all its ports: those of the platform, of its sign-in and of other workspaces too, must not
+ * reach a container.
+ */
 function foreignCookies(header: string | undefined): string {
   const pairs = (header ?? "").split(";").map((pair) => pair.trim());
-  return pairs.filter((pair) => pair !== "" && !pair.startsWith(cookiePrefix)).join("; ");
+  return pairs.filter((pair) => pair !== "" && !platformCookie.test(pair)).join("; ");
 }
 
 function withoutOurCookies(headers: IncomingHttpHeaders): IncomingHttpHeaders {
-  const set = headers["set-cookie"]?.filter((cookie) => !cookie.trimStart().startsWith(cookiePrefix));
+  const set = headers["set-cookie"]?.filter((cookie) => !platformCookie.test(cookie.trimStart()));
   return { ...headers, ...(set ? { "set-cookie": set } : {}) };
 }
 

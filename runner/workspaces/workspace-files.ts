@@ -11,7 +11,7 @@ import { workspaceTemplates } from "#templates/workspace-templates";
 import { listFolder } from "../runs/run-store.ts";
 
 const workspaceUid = 1000; // of whoever works in a workspace
-const scripts = ["session", "terminal.py", "work-tree"];
+const scripts = ["copy-work-tree", "desktop.py", "session", "terminal.py", "work-tree"];
 
 /** What is on disk of workspaces: read from the controller, remembered, published, and shown inside. */
 export class WorkspaceFiles {
@@ -35,7 +35,7 @@ export class WorkspaceFiles {
   /** Of this session; another session begins with an empty one. */
   async memory(user: string, session: number): Promise<WorkspaceMemory> {
     const found = (await readJson(join(this.#folder(user), "memory.json"))) as WorkspaceMemory | undefined;
-    return found?.session === session ? found : freshMemory(session);
+    return found?.session === session ? found : freshMemory(session, found);
   }
 
   async remember(user: string, memory: WorkspaceMemory): Promise<void> {

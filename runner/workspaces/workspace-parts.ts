@@ -5,6 +5,7 @@ import type { GitRelay } from "./git-relay.ts";
 import type { ImageTasks } from "./image-tasks.ts";
 import type { ToolProxies } from "./tool-proxy.ts";
 import type { WorkTrees } from "./work-trees.ts";
+import type { WorkspaceDisk } from "./workspace-disk.ts";
 import type { WorkspaceFiles } from "./workspace-files.ts";
 
 /** What looks at workspaces work with. */
@@ -17,6 +18,7 @@ export interface WorkspaceParts {
   relay: GitRelay;
   proxies: ToolProxies;
   activity: Activity;
+  disk: WorkspaceDisk;
   /** Containers whose tools have answered. */
   serving: Set<string>;
   /** Containers that are being stopped right now. */

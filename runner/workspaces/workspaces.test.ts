@@ -52,6 +52,7 @@ async function startWorld() {
   const refused = new Promise<void>((resolve) => {
     giveUp = resolve;
   });
+  const used = { bytes: 0 };
   const counts = { created: 0, built: 0, peak: 0 };
   let generation = 0;
 
@@ -74,7 +75,9 @@ async function startWorld() {
     list: async (user) => [...containers.values()].filter((one) => user === undefined || one.user === user),
     gateway: async () => address,
     run: async () => ({ exitCode: 0, output: "# branch.head main\n# branch.ab +0 -0\n" }),
+    stream: async () => ({ exitCode: 127, errors: "" }),
     cpuMs: async () => 0,
+    usage: async () => used.bytes,
     findImage: async () => undefined,
     pull: async (name) => {
       await refused;
@@ -97,6 +100,8 @@ async function startWorld() {
     data,
     containers,
     counts,
+    /** What its files take. */
+    used,
     /** The registry answers that there is no such image. */
     refusePull: () => giveUp(),
     /** A new process of the runner. */
@@ -243,6 +248,29 @@ test("what nobody asked for is removed", async () => {
   await rm(join(world.data.workspaceRequests, "user1.json"));
   await vi.waitFor(() => expect(world.containers.size).toBe(0), within);
 });
+
+test("whose files pass their limit is ended, told so, and let in again to make room", async () => {
+  const world = await startWorld();
+  const mebibyte = 1024 ** 2;
+  const resources = { ...request.resources, diskBytes: 100 * mebibyte };
+  await world.want({ resources });
+  const workspaces = await world.startProcess();
+  await workspaces.look("user1");
+  const ready = await isIn(world, "ready");
+  expect(ready.disk).toEqual({ usedBytes: 0, limitBytes: 100 * mebibyte });
+  world.used.bytes = 150 * mebibyte;
+  const failed = await isIn(world, "failed");
+  expect(failed.reason).toContain("its files take 150 MiB, more than 100 MiB");
+  expect(world.containers.size).toBe(0);
+  await world.want({ resources, session: 2 });
+  await workspaces.look("user1");
+  expect((await isIn(world, "ready")).reason).toContain("delete some");
+  world.used.bytes = 20 * mebibyte;
+  await vi.waitFor(async () => {
+    const seen = await world.observed();
+    expect([seen?.state, seen?.reason, seen?.disk?.usedBytes]).toEqual(["ready", undefined, 20 * mebibyte]);
+  }, within);
+}, 60_000);
 
 /** A proxy's methods as plain properties, so that they can be spread. */
 function pick(part: Pick<Engine["containers"], "start" | "stop" | "remove">) {

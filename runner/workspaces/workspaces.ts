@@ -1,6 +1,6 @@
 import { messageOf } from "#core/errors";
 import { SerialByKey } from "#core/serial-by-key";
-import { planWorkspace, stopsIdleAtMs } from "#planning/plan-workspace";
+import { planWorkspace, stopsIdleAtMs, uncountable } from "#planning/plan-workspace";
 import { enterStage, type WorkspaceMemory } from "#planning/workspace-memory";
 import type { ObservedWorkspace, WorkspaceRequest } from "#schemas/workspace-state";
 import type { WorkspaceContainer } from "../engine/workspace-containers.ts";
@@ -13,6 +13,7 @@ import { type BuildSessionImage, ImageTasks } from "./image-tasks.ts";
 import { observeWorkspace, type SeenWorkspace } from "./observe-workspace.ts";
 import { ToolProxies } from "./tool-proxy.ts";
 import { WorkTrees } from "./work-trees.ts";
+import { WorkspaceDisk } from "./workspace-disk.ts";
 import { WorkspaceFiles } from "./workspace-files.ts";
 import type { WorkspaceParts } from "./workspace-parts.ts";
 
@@ -50,6 +51,7 @@ export async function startWorkspaces(parts: {
         relay: new GitRelay(parts.controllerUrl, runner.logger),
         proxies: new ToolProxies(runner.logger),
         activity: new Activity(containers),
+        disk: new WorkspaceDisk(containers, runner.logger),
         serving: new Set(),
         stopping: new Set(),
       })
@@ -133,7 +135,7 @@ class Looker {
   }
 
   async #watchOne(user: string, mine: readonly WorkspaceContainer[]): Promise<void> {
-    const { files, runner, workTrees } = this.#parts;
+    const { files, runner, workTrees, disk } = this.#parts;
     const [request, observed] = await Promise.all([files.request(user), files.observed(user)]);
     const running = mine.find(({ state }) => state === "running");
     const desired = await runner.desired.get(user);
@@ -144,6 +146,7 @@ class Looker {
     const isOff = observed?.state === "ready" ? !running : mine.length > 0 || observed?.state !== "stopped";
     if (isNews || (isOff && observed?.state !== "failed")) void this.look(user);
     else if (running && observed?.state === "ready") {
+      disk.look(user, request?.resources.diskBytes !== undefined, () => void this.look(user));
       workTrees.sync(running.id, desired?.revision, () => void this.look(user));
       if (request?.idleStopAfterMs !== undefined) void this.look(user);
     }
@@ -221,6 +224,7 @@ class Looker {
       ...(port === undefined ? {} : { port }),
       services: isReady ? services : [],
       ...(tree ? { workTree: tree } : {}),
+      ...diskOf(this.#parts.disk.used(request.user), request.resources.diskBytes),
       ...lastActive(facts.memory),
       ...(idleAtMs === undefined ? {} : { stopsIdleAt: new Date(idleAtMs).toISOString() }),
     };
@@ -231,6 +235,14 @@ class Looker {
     const told = { user: next.user, state: next.state, ...(plan.reason ? { reason: plan.reason } : {}) };
     this.#parts.runner.logger.info(told, "workspace");
   }
+}
+
+function diskOf(
+  usedBytes: number | undefined,
+  limitBytes: number | undefined,
+): Pick<ObservedWorkspace, "disk"> {
+  if (usedBytes === undefined || usedBytes === uncountable) return {};
+  return { disk: { usedBytes, ...(limitBytes === undefined ? {} : { limitBytes }) } };
 }
 
 function lastActive({ lastActiveMs }: WorkspaceMemory): { lastActiveAt?: string } {

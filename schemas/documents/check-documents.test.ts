@@ -5,6 +5,7 @@ import type { DesiredState, PlatformSettings, RunRequest } from "../desired-stat
 import type { BuildJobDocument } from "../generated/build-job.ts";
 import type { DesiredStateDocument } from "../generated/desired-state.ts";
 import type { ObservedJobDocument } from "../generated/observed-job.ts";
+import type { ObservedPreviewsDocument } from "../generated/observed-previews.ts";
 import type { ObservedStateDocument } from "../generated/observed-state.ts";
 import type { PlatformSettingsDocument } from "../generated/platform-settings.ts";
 import type { ProjectJobDocument } from "../generated/project-job.ts";
@@ -14,15 +15,18 @@ import type { RunRequestDocument } from "../generated/run-request.ts";
 import type { SealedSecretsDocument } from "../generated/sealed-secrets.ts";
 import type { SecretEnvelopeDocument } from "../generated/secret-envelope.ts";
 import type { UserJobDocument } from "../generated/user-job.ts";
+import type { WantedPreviewsDocument } from "../generated/wanted-previews.ts";
 import type { BuildJob, ObservedJob, ProjectJob, UserJob } from "../jobs.ts";
 import type { ObservedState } from "../observed-state.ts";
 import { parseDigitalTwin } from "../parse-digital-twin.ts";
+import type { ObservedPreviews, WantedPreviews } from "../previews.ts";
 import type { RunManifest, RunOutcome } from "../run.ts";
 import type { SealedSecrets, SecretEnvelope } from "../sealed-secrets.ts";
 import {
   checkBuildJob,
   checkDesiredState,
   checkObservedJob,
+  checkObservedPreviews,
   checkObservedState,
   checkPlatformSettings,
   checkProjectEvent,
@@ -34,6 +38,7 @@ import {
   checkSealedSecrets,
   checkSecretEnvelope,
   checkUserJob,
+  checkWantedPreviews,
 } from "./check-documents.ts";
 
 const commit = "0123456789abcdef0123456789abcdef01234567";
@@ -174,6 +179,61 @@ const outcome: RunOutcome = {
   logTruncated: false,
 };
 
+function wantedPreviews(): WantedPreviews {
+  const { command, ...rest } = manifest();
+  const { sourceKey, workspace, environment, resources } = rest;
+  return {
+    version: 1,
+    user: "user1",
+    id: "12",
+    mergeRequest: { projectId: 7, projectPath: "dtaas/user1", iid: 12 },
+    wantedAt: now,
+    twins: [
+      {
+        ...{ name: "a", commit, attempt: 1, wantedAt: now, ttlMs: 3_600_000, durationMs: 300_000 },
+        operations: [{ name: "execute", ...command }],
+        compare: [{ file: "data/out/results.csv", column: "x", tolerance: 0.5 }],
+        ...{
+          sourceKey,
+          own,
+          shared: [{ project: "dtaas/common", commit }],
+          workspace,
+          environment,
+          resources,
+        },
+        parameters: { upper: 40 },
+      },
+    ],
+    refused: [{ name: "b", commit, reason: "its spec is broken" }],
+  };
+}
+
+const observedPreviews: ObservedPreviews = {
+  version: 1,
+  user: "user1",
+  id: "7-12",
+  observedAt: now,
+  twins: [
+    {
+      ...{
+        name: "a",
+        commit,
+        attempt: 2,
+        phase: "failed",
+        since: now,
+        reason: "execute ended with exit code 1",
+      },
+      runs: [
+        {
+          ...{ operation: "execute", run: "run-1", startedAt: now, finishedAt: now },
+          ...{ outcome: "failed", counts: false, exitCode: 1, reason: "exit code 1" },
+        },
+      ],
+    },
+  ],
+  needs: [own],
+};
+
 const push = {
   object_kind: "push",
   event_name: "push",
@@ -238,6 +298,8 @@ const honest: [string, (value: unknown) => unknown, () => object][] = [
   ["desired state", checkDesiredState, desiredState],
   ["run request", checkRunRequest, () => request],
   ["observed state", checkObservedState, () => observed],
+  ["list of previews", checkWantedPreviews, wantedPreviews],
+  ["record of previews", checkObservedPreviews, () => observedPreviews],
   ["platform's settings", checkPlatformSettings, () => settings],
   ["run manifest", checkRunManifest, manifest],
   ["run outcome", checkRunOutcome, () => outcome],
@@ -285,6 +347,18 @@ describe("documents between processes", () => {
     expect(() => checkDesiredState(broken, "desired/user1.json")).toThrow(
       "desired/user1.json (desired-state) is invalid: `/twins/0/state` must be equal to one of the allowed values",
     );
+  });
+
+  test.each([
+    ["the place of another's", { id: "../12" }],
+    ["no number", { id: "0" }],
+    ["a secret", { twins: [{ ...wantedPreviews().twins[0], secrets: [{ name: "TOKEN", env: true }] }] }],
+    [
+      "a file elsewhere",
+      { twins: [{ ...wantedPreviews().twins[0], compare: [{ file: "../x", column: "a", tolerance: 0 }] }] },
+    ],
+  ])("a list of previews with %s is refused", (_name, change) => {
+    expect(() => checkWantedPreviews({ ...wantedPreviews(), ...change })).toThrow(ActionNeededError);
   });
 
   test.each([
@@ -340,6 +414,10 @@ describe("documents between processes", () => {
     expectTypeOf<ObservedState>().toExtend<ObservedStateDocument>();
     expectTypeOf<RunManifestDocument>().toExtend<RunManifest>();
     expectTypeOf<RunManifest>().toExtend<RunManifestDocument>();
+    expectTypeOf<WantedPreviewsDocument>().toExtend<WantedPreviews>();
+    expectTypeOf<WantedPreviews>().toExtend<WantedPreviewsDocument>();
+    expectTypeOf<ObservedPreviewsDocument>().toExtend<ObservedPreviews>();
+    expectTypeOf<ObservedPreviews>().toExtend<ObservedPreviewsDocument>();
     expectTypeOf<RunOutcomeDocument>().toExtend<RunOutcome>();
     expectTypeOf<RunOutcome>().toExtend<RunOutcomeDocument>();
     expectTypeOf<SealedSecretsDocument>().toExtend<SealedSecrets>();

@@ -2,11 +2,14 @@ import { ActionNeededError } from "#core/errors";
 import { compileSchema } from "../compile-schema.ts";
 import type { DesiredState, PlatformSettings, RunRequest } from "../desired-state.ts";
 import type { GitlabMemberEvent } from "../generated/gitlab-member-event.ts";
+import type { GitlabMergeRequestEvent } from "../generated/gitlab-merge-request-event.ts";
+import type { GitlabNoteEvent } from "../generated/gitlab-note-event.ts";
 import type { GitlabProjectEvent } from "../generated/gitlab-project-event.ts";
 import type { GitlabPushEvent } from "../generated/gitlab-push-event.ts";
 import type { LibraryChangesDocument } from "../generated/library-changes.ts";
-import type { BuildJob, ObservedJob, ProjectJob, UserJob } from "../jobs.ts";
+import type { BuildJob, ObservedJob, ProjectJob, ReviewJob, UserJob } from "../jobs.ts";
 import type { ObservedState } from "../observed-state.ts";
+import type { ObservedPreviews, WantedPreviews } from "../previews.ts";
 import { printable, quote } from "../quote.ts";
 import type { RunManifest, RunOutcome } from "../run.ts";
 import type { SealedSecrets, SecretEnvelope } from "../sealed-secrets.ts";
@@ -51,6 +54,10 @@ export function checkProjectJob(value: unknown): ProjectJob {
   return check<ProjectJob>("project-job", value);
 }
 
+export function checkReviewJob(value: unknown): ReviewJob {
+  return check<ReviewJob>("review-job", value);
+}
+
 export function checkUserJob(value: unknown): UserJob {
   return check<UserJob>("user-job", value);
 }
@@ -71,6 +78,14 @@ export function checkObservedWorkspace(value: unknown, file?: string): ObservedW
   return check<ObservedWorkspace>("observed-workspace", value, file);
 }
 
+export function checkWantedPreviews(value: unknown, file?: string): WantedPreviews {
+  return check<WantedPreviews>("wanted-previews", value, file);
+}
+
+export function checkObservedPreviews(value: unknown, file?: string): ObservedPreviews {
+  return check<ObservedPreviews>("observed-previews", value, file);
+}
+
 /** The body of a request that changes files of the library. */
 export function checkLibraryChanges(value: unknown): LibraryChangesDocument {
   return check<LibraryChangesDocument>("library-changes", value);
@@ -79,6 +94,16 @@ export function checkLibraryChanges(value: unknown): LibraryChangesDocument {
 /** A GitLab push event: the fields we read are checked, others are let through unread. */
 export function checkPushEvent(value: unknown): GitlabPushEvent {
   return check<GitlabPushEvent>("gitlab-push-event", value);
+}
+
+/** A GitLab merge request event. */
+export function checkMergeRequestEvent(value: unknown): GitlabMergeRequestEvent {
+  return check<GitlabMergeRequestEvent>("gitlab-merge-request-event", value);
+}
+
+/** A GitLab event about something that was said. */
+export function checkNoteEvent(value: unknown): GitlabNoteEvent {
+  return check<GitlabNoteEvent>("gitlab-note-event", value);
 }
 
 /** A GitLab system hook about a project (created, destroyed, renamed, transferred, updated). */

@@ -236,4 +236,8 @@ export interface Diagnostic {
   column: number;
   message: string;
   hint?: string;
+  mend?: {
+    from: string;
+    to: string;
+  };
 }

@@ -237,6 +237,49 @@ export interface DigitalTwin {
     schedule?: {
       [k: string]: Time;
     };
+    /**
+     * What a merge request runs beside the live twin, and which numbers stand side by side. It has no neighbours, no way out of the machine, no secrets. Default: no preview.
+     */
+    preview?: {
+      /**
+       * Operations of the merge result that are run, one after the other. Default: `create` and `execute`, those that the twin has.
+       *
+       * @minItems 1
+       * @maxItems 10
+       *
+       * Items: Name of an operation.
+       */
+      operations?: string[];
+      /**
+       * An operation without `timeout`, as `execute` by default, is stopped after this; its outputs count then. Default: 5m. A whole number and a unit: ms, s, m, h or d; from 1s to 24h.
+       */
+      duration?: string;
+      /**
+       * After this, counted from when it was asked for, the preview and what it has kept are removed; its numbers stay until the merge request is merged or closed. Default: 1h. A whole number and a unit: ms, s, m, h or d; from 1m to 7d.
+       */
+      ttl?: string;
+      /**
+       * Columns of CSV files whose numbers are set beside those of the live twin's last successful run of the same operation. Default: none.
+       *
+       * @maxItems 20
+       *
+       * Items: One column.
+       */
+      compare?: {
+        /**
+         * A CSV file with a heading line, from the root of the repository, that `outputs` of one of these operations keeps.
+         */
+        file: string;
+        /**
+         * Heading of the column.
+         */
+        column: string;
+        /**
+         * Largest difference in any row that still passes, in the unit of the column. Default: 0.
+         */
+        tolerance?: number;
+      }[];
+    };
   };
 }
 /**

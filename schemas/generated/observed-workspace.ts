@@ -57,4 +57,8 @@ export interface ObservedWorkspaceDocument {
   };
   lastActiveAt?: string;
   stopsIdleAt?: string;
+  disk?: {
+    usedBytes: number;
+    limitBytes?: number;
+  };
 }

@@ -10,4 +10,28 @@ export interface PlatformSettingsDocument {
     logsMs?: number;
     imagesMs?: number;
   };
+  defaults?: {
+    workspace: Workspace;
+    resources: Resources;
+  };
+}
+export interface Workspace {
+  template: string;
+  packages: Packages;
+}
+export interface Packages {
+  /**
+   * @maxItems 200
+   */
+  apt: string[];
+  /**
+   * @maxItems 200
+   */
+  pip: string[];
+}
+export interface Resources {
+  cpus: number;
+  memoryBytes: number;
+  pids: number;
+  diskBytes?: number;
 }

@@ -115,12 +115,20 @@ export interface Platform {
          * Processes and threads at most. Default: no limit of its own.
          */
         pids?: number;
+        /**
+         * What its files may take at most, such as 20Gi; also what holds where workspace.yaml does not say. Default: no limit.
+         */
+        disk?: string;
       };
     };
     /**
      * What users may do.
      */
     policies?: {
+      /**
+       * Whose merge requests run previews. `members`: those of members of the project at once, those of others when a member asks. `nobody`: none. `everybody`: all of them at once, outsiders' too. Default: members.
+       */
+      twinsFromMergeRequests?: "members" | "nobody" | "everybody";
       /**
        * Which repositories on other hosts users may name in workspace.yaml.
        */

@@ -21,7 +21,8 @@ export interface RunManifestDocument {
   user: string;
   twin: string;
   operation: string;
-  cause: "state" | "restart" | "request" | "rerun" | "schedule" | "return-to-last-good" | "removal";
+  cause:
+    "state" | "restart" | "request" | "rerun" | "schedule" | "return-to-last-good" | "removal" | "preview";
   requestedBy?: string;
   rerunOf?: string;
   attempt: number;
@@ -48,6 +49,8 @@ export interface RunManifestDocument {
   secrets?: Secret[];
   resources: Resources;
   createdAt: string;
+  worktree?: true;
+  copy?: Copy;
 }
 export interface Snapshot {
   project: string;
@@ -93,4 +96,10 @@ export interface Resources {
   memoryBytes: number;
   pids: number;
   diskBytes?: number;
+}
+export interface Copy {
+  base: string;
+  digest: string;
+  files: number;
+  bytes: number;
 }

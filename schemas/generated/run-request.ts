@@ -26,6 +26,8 @@ export interface RunRequestDocument {
   rerunOf?: string;
   parameters?: Parameters;
   scheduledFor?: string;
+  worktree?: true;
+  mayUseSecrets?: true;
 }
 export interface Parameters {
   [k: string]: Parameter;

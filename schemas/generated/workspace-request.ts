@@ -20,6 +20,7 @@ export interface WorkspaceRequestDocument {
     memoryBytes: number;
     shmBytes: number;
     pids: number;
+    diskBytes?: number;
   };
   idleStopAfterMs?: number;
   repository: {

@@ -97,6 +97,10 @@ export interface Workspace {
        * Processes and threads at the same time. Default: 4960.
        */
       pids?: number;
+      /**
+       * What its files may take, work tree and home together. Default: `limits.workspace.disk` of platform.yaml, else no limit. Written as `memory`; from 16Mi to 16Ti.
+       */
+      disk?: string;
     };
   };
 }

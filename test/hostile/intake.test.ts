@@ -30,6 +30,7 @@ async function receive(headers: Record<string, string | string[] | undefined>, r
     secretOf: (id: number) => projectSecret(master, id),
     deliveries,
     nudgeProject: (path: string) => void nudged.push(path),
+    nudgeReview: () => {},
     lookAtReaders: () => {},
   };
   try {

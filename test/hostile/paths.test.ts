@@ -5,13 +5,13 @@ import { buffer } from "node:stream/consumers";
 import fc from "fast-check";
 import tar from "tar-stream";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { checkListing } from "#controller/assets/check-listing";
 import type { GitEntry } from "#controller/assets/git-entry";
 import { openOutput } from "#controller/reading/run-outputs";
 import { isSafeName } from "#controller/reading/safe-name";
 import { projectFolder } from "#core/data-folder";
 import type { Containers } from "#runner/engine/engine";
 import { keepOutputs } from "#runner/runs/keep-outputs";
+import { checkListing } from "#schemas/tree/check-listing";
 
 let root: string;
 let run: string;

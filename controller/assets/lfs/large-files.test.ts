@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -168,4 +168,13 @@ test("what no snapshot links to goes after a while", async () => {
   const store = new LfsStore(join(folder, "lfs"));
   expect(await store.sweep(60_000)).toBe(0);
   expect(await store.sweep(-1)).toBe(1);
+});
+
+test("what a crash left half done of a download goes at once", async () => {
+  const large = fetching(await gitHost((own) => ({ href: `${own}/object` })));
+  await large(project, [file]);
+  const store = new LfsStore(join(folder, "lfs"));
+  await writeFile(join(store.path(project.id, file.oid), "..", ".new-0123456789abcdef"), "half");
+  expect(await store.sweep(60_000)).toBe(1);
+  expect(await store.has(project.id, file)).toBe(true);
 });

@@ -1,6 +1,6 @@
 import pLimit from "p-limit";
 import { ActionNeededError } from "#core/errors";
-import { maxTreeBytes } from "../tree-limits.ts";
+import { maxTreeBytes } from "#schemas/tree/tree-limits";
 import type { LfsPointer } from "./lfs-pointer.ts";
 import type { LfsAccess, LfsServer } from "./lfs-server.ts";
 import type { LfsStore } from "./lfs-store.ts";

@@ -13,6 +13,8 @@ const fileMode = 0o666; // as other files of a snapshot
  */
 export class LfsStore {
   readonly #folder: string;
+  /** Half-made files that somebody is writing. */
+  readonly #writing = new Set<string>();
 
   /** `folder`: on the file system of the snapshots, and as closed to others as they are. */
   constructor(folder: string) {
@@ -41,6 +43,7 @@ export class LfsStore {
     const path = this.path(projectId, oid);
     await mkdir(join(path, ".."), { recursive: true, mode: 0o700 });
     const temporary = join(path, "..", `.new-${randomBytes(8).toString("hex")}`);
+    this.#writing.add(temporary);
     try {
       const file = await open(temporary, "wx", 0o600);
       try {
@@ -54,18 +57,21 @@ export class LfsStore {
       return true;
     } finally {
       await rm(temporary, { force: true });
+      this.#writing.delete(temporary);
     }
   }
 
-  /** Removes what no snapshot links to and was not fetched within `graceMs`, and what a crash left half done. */
+  /** Removes what no snapshot links to and was not fetched within `graceMs`, and at once what a crash left half done. */
   async sweep(graceMs: number): Promise<number> {
     let gone = 0;
     for (const project of await names(this.#folder)) {
       for (const part of await names(join(this.#folder, project))) {
         for (const name of await names(join(this.#folder, project, part))) {
           const path = join(this.#folder, project, part, name);
+          if (this.#writing.has(path)) continue;
           const found = await stat(path).catch(() => undefined);
-          if (!found || found.nlink > 1 || Date.now() - found.ctimeMs < graceMs) continue;
+          const isHalf = name.startsWith(".");
+          if (!found || found.nlink > 1 || (!isHalf && Date.now() - found.ctimeMs < graceMs)) continue;
           await rm(path, { force: true });
           gone += 1;
         }

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import isomorphicGit from "isomorphic-git";
-import type { GitAccess } from "../fetch-branch.ts";
+import type { GitAccess } from "../fetch-watched.ts";
 import { checkPack } from "./check-pack.ts";
 import { gitHttp } from "./git-http.ts";
 import { memoryDisk } from "./memory-disk.ts";

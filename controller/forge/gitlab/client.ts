@@ -5,6 +5,9 @@ import {
   GroupMembers,
   Groups,
   GroupVariables,
+  MergeRequestDiscussions,
+  MergeRequestNotes,
+  MergeRequests,
   ProjectHooks,
   ProjectMembers,
   Projects,
@@ -29,6 +32,9 @@ export interface GitLabClient {
   groupVariables: GroupVariables;
   groupMembers: GroupMembers;
   users: Users;
+  mergeRequests: MergeRequests;
+  discussions: MergeRequestDiscussions;
+  notes: MergeRequestNotes;
 }
 
 /** gitbeaker on our own connection. Any kind of access token works, those of OAuth included. */
@@ -54,5 +60,8 @@ export function gitLabClient(host: string, token: string, connection: Connection
     groupVariables: new GroupVariables(options),
     groupMembers: new GroupMembers(options),
     users: new Users(options),
+    mergeRequests: new MergeRequests(options),
+    discussions: new MergeRequestDiscussions(options),
+    notes: new MergeRequestNotes(options),
   };
 }

@@ -20,8 +20,10 @@ export async function commit(
   const branch =
     project.defaultBranch ?? (await findProject(client, project.path))?.defaultBranch ?? firstBranch;
   const actions = wanted.actions.flatMap(toGitLab);
+  const { newBranch = branch } = wanted;
   try {
-    const made = await client.commits.create(project.id, branch, wanted.message, actions);
+    const from = newBranch === branch ? {} : { startBranch: branch };
+    const made = await client.commits.create(project.id, newBranch, wanted.message, actions, from);
     return { commit: made.id };
   } catch (error) {
     if (!(error instanceof GitLabAnswer)) throw error;

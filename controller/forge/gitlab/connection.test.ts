@@ -212,7 +212,8 @@ test("requests under way end when the platform stops", async () => {
 });
 
 test("an old GitLab that knows neither signing nor descriptions gets its webhook written once per start", async () => {
-  const hooks = [{ id: 1, url: "http://dtaas/hook", push_events: true, enable_ssl_verification: false }];
+  const events = { push_events: true, merge_requests_events: true, note_events: true };
+  const hooks = [{ id: 1, url: "http://dtaas/hook", ...events, enable_ssl_verification: false }];
   handler = (request, response) => answer(response, 200, request.method === "GET" ? hooks : hooks[0]);
   const { forge } = forgeWith();
   const wanted = { url: "http://dtaas/hook", token: "t", signingToken: "whsec_x" };

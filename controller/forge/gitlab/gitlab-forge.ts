@@ -10,6 +10,7 @@ import type {
   NewCommit,
   WantedHook,
 } from "../forge.ts";
+import type { ForgeMergeRequests } from "../forge-merge-requests.ts";
 import { type GitLabClient, gitLabClient } from "./client.ts";
 import { commit } from "./commit.ts";
 import { commitFiles } from "./commit-files.ts";
@@ -17,7 +18,8 @@ import type { ConnectionOptions } from "./connection.ts";
 import { commitFile } from "./files.ts";
 import { Heads } from "./heads.ts";
 import { ensureHook } from "./hooks.ts";
-import { findHead, findProject, listProjects } from "./projects.ts";
+import { gitLabMergeRequests } from "./merge-requests.ts";
+import { findHead, findProject, isPrivate, listProjects } from "./projects.ts";
 import { listStatuses, setStatus } from "./statuses.ts";
 import { currentUser, findAccessLevel, findUser, listMembers, looksLikeToken } from "./users.ts";
 import { listVariables, removeVariable, setVariable } from "./variables.ts";
@@ -47,6 +49,7 @@ export class GitLabForge implements Forge {
   readonly #heads: Heads;
   readonly #clients = new Map<string, GitLabClient>();
   readonly #writtenHooks = new Set<string>();
+  readonly mergeRequests: ForgeMergeRequests;
 
   constructor(options: GitLabForgeOptions) {
     this.#url = options.url.replace(/\/+$/, "");
@@ -54,6 +57,7 @@ export class GitLabForge implements Forge {
     this.#connection = options.connection ?? {};
     this.#own = gitLabClient(this.#url, this.#token, this.#connection);
     this.#heads = new Heads(this.#own);
+    this.mergeRequests = gitLabMergeRequests(this.#own, (token) => this.#clientOf(token));
   }
 
   listProjects(group: string): Promise<ForgeProject[]> {
@@ -94,6 +98,10 @@ export class GitLabForge implements Forge {
 
   accessLevel(project: ForgeProject, userId: number): Promise<number> {
     return findAccessLevel(this.#own, project, userId);
+  }
+
+  isPrivate(project: ForgeProject): Promise<boolean> {
+    return isPrivate(this.#own, project);
   }
 
   members(of: { project: string } | { group: string }): Promise<ForgeMember[] | undefined> {

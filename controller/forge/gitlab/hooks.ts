@@ -6,11 +6,10 @@ import { GitLabAnswer, undefinedWhenMissing } from "./errors.ts";
 
 const hookName = "DTaaS";
 
-/** Events of a hook that we do not want: GitLab's other flags, each off by default. */
+/** Events of a hook that we want, and those that we do not want: GitLab's other flags. */
+const wantedEvents = ["push_events", "merge_requests_events", "note_events"];
 const otherEvents = [
   "tag_push_events",
-  "merge_requests_events",
-  "note_events",
   "confidential_note_events",
   "issues_events",
   "confidential_issues_events",
@@ -26,7 +25,6 @@ interface HookReply extends Record<string, unknown> {
   url: string;
   /** Absent on old hosts. */
   description?: string | null;
-  push_events: boolean;
   push_events_branch_filter?: string | null;
   enable_ssl_verification: boolean;
   alert_status?: string;
@@ -77,7 +75,7 @@ function isAsWanted(hook: HookReply, wanted: WantedHook, fingerprint: string, wa
     hasSecrets &&
     hook.token_present !== false &&
     (hook.signing_token_present !== false || wasWritten) &&
-    hook.push_events === true &&
+    wantedEvents.every((event) => hook[event] === true) &&
     !hook.push_events_branch_filter &&
     hook.enable_ssl_verification === isTls(wanted.url) &&
     otherEvents.every((event) => hook[event] !== true)
@@ -85,15 +83,17 @@ function isAsWanted(hook: HookReply, wanted: WantedHook, fingerprint: string, wa
 }
 
 function settings(wanted: WantedHook, fingerprint: string) {
-  const off = Object.fromEntries(otherEvents.map((event) => [event, false]));
+  const flags = [
+    ...otherEvents.map((event) => [event, false]),
+    ...wantedEvents.map((event) => [event, true]),
+  ];
   // gitbeaker's types lack name, description and the signing token; it passes them through.
   return {
-    ...off,
+    ...Object.fromEntries(flags),
     name: hookName,
-    description: `Tells DTaaS about pushes. Managed by the platform, key ${fingerprint}.`,
+    description: `Tells DTaaS about pushes and merge requests. Managed by the platform, key ${fingerprint}.`,
     token: wanted.token,
     signingToken: wanted.signingToken, // hosts before 19.0 ignore it, and the token alone counts
-    pushEvents: true,
     pushEventsBranchFilter: "",
     enableSslVerification: isTls(wanted.url),
   };

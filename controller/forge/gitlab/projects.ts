@@ -8,6 +8,7 @@ interface ProjectReply {
   path_with_namespace: string;
   default_branch?: string | null;
   web_url: string;
+  visibility?: string;
   archived?: boolean;
   marked_for_deletion_on?: string | null;
 }
@@ -36,6 +37,12 @@ export async function listProjects(client: GitLabClient, group: string): Promise
 export async function findProject(client: GitLabClient, path: string): Promise<ForgeProject | undefined> {
   const found = (await undefinedWhenMissing(client.projects.show(path))) as ProjectReply | undefined;
   return found === undefined || found.marked_for_deletion_on ? undefined : toProject(found);
+}
+
+/** Nobody but members sees it; one that is not there is seen by nobody. */
+export async function isPrivate(client: GitLabClient, project: ForgeProject): Promise<boolean> {
+  const found = (await undefinedWhenMissing(client.projects.show(project.id))) as ProjectReply | undefined;
+  return found === undefined || found.visibility === "private";
 }
 
 /** Head of the default branch in one call; a second look only when the branch is not there any more. */

@@ -2,11 +2,13 @@ import type { NextFunction, Request, Response } from "express";
 import type { ForgeContext } from "../forge-context.ts";
 import { ApiError, forbidden, unauthorized } from "../http/api-error.ts";
 import type { TokenRecord, UserRecord } from "../store/records.ts";
-import { checkToken } from "../tokens/access-token.ts";
+import { checkAccess } from "./check-access.ts";
 
 export interface Caller {
   user: UserRecord;
-  token: TokenRecord;
+  scopes: readonly string[];
+  /** `undefined` for an application that the user has signed in to. */
+  token: TokenRecord | undefined;
 }
 
 const callers = new WeakMap<Request, Caller>();
@@ -17,7 +19,7 @@ export function authenticate(context: ForgeContext) {
     const value = tokenOf(request);
     if (value !== undefined) {
       const caller = callerFor(context, value);
-      checkScope(request, caller.token);
+      checkScope(request, caller.scopes);
       callers.set(request, actingAs(context, request, caller));
     }
     next();
@@ -54,10 +56,10 @@ export function tokenOf(request: Request): string | undefined {
 }
 
 function callerFor(context: ForgeContext, value: string): Caller {
-  const check = checkToken(context.store, value, context.clock());
+  const check = checkAccess(context, value);
   switch (check.kind) {
     case "good":
-      return { user: check.user, token: check.token };
+      return { user: check.user, scopes: check.scopes, token: check.token };
     case "unknown":
       throw unauthorized();
     case "blocked":
@@ -74,10 +76,10 @@ function badToken(error_description: string): ApiError {
 }
 
 /** `read_api` reads everything, `read_user` people, `read_repository` files; a token can always look at itself. */
-function checkScope(request: Request, token: TokenRecord): void {
+function checkScope(request: Request, scopes: readonly string[]): void {
   const path = request.path;
   const reads = request.method === "GET" || request.method === "HEAD";
-  const has = (scope: string) => token.scopes.includes(scope);
+  const has = (scope: string) => scopes.includes(scope);
   if (has("api") || path.startsWith("/personal_access_tokens/self")) return;
   if (reads && has("read_api")) return;
   if (reads && has("read_user") && /^\/users?(\/|$)/.test(path)) return;
@@ -94,7 +96,7 @@ function actingAs(context: ForgeContext, request: Request, caller: Caller): Call
   const wanted = request.get("sudo") ?? request.query["sudo"];
   if (typeof wanted !== "string" || wanted === "") return caller;
   if (!caller.user.isAdmin) throw forbidden("Must be admin to use sudo");
-  if (!caller.token.scopes.includes("sudo")) {
+  if (!caller.scopes.includes("sudo")) {
     throw new ApiError(403, {
       error: "insufficient_scope",
       error_description: "The request requires higher privileges than provided by the access token.",
@@ -104,5 +106,5 @@ function actingAs(context: ForgeContext, request: Request, caller: Caller): Call
   const { users, usersByName } = context.store;
   const user = usersByName.first(wanted.toLowerCase()) ?? users.get(Number(wanted));
   if (!user) throw new ApiError(404, { message: `404 User with ID or username '${wanted}' Not Found` });
-  return { user, token: caller.token };
+  return { ...caller, user };
 }

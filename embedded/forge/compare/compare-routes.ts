@@ -1,6 +1,8 @@
 import { Router } from "express";
 import type { ForgeContext } from "../forge-context.ts";
-import { badRequest, notFound, notImplemented } from "../http/api-error.ts";
+import { emptyTree } from "../git/empty-tree.ts";
+import { mergeBase } from "../git/merge-base.ts";
+import { badRequest, notImplemented } from "../http/api-error.ts";
 import { paginate } from "../http/pagination.ts";
 import { Parameters, pathParameter } from "../http/parameters.ts";
 import { findProject } from "../projects/find-project.ts";
@@ -8,7 +10,7 @@ import { webUrl } from "../projects/project-json.ts";
 import { commitJson } from "../repository/commit-json.ts";
 import { findCommit } from "../repository/find-commit.ts";
 import { diffJson } from "./diff-json.ts";
-import { emptyTree, readDiff } from "./read-diff.ts";
+import { readDiff } from "./read-diff.ts";
 
 const maxCommits = 1_000; // the newest; each is read on its own
 
@@ -29,8 +31,8 @@ export function compareRoutes(context: ForgeContext): Router {
     const gitDir = repositories.path(project.id);
     const from = await findCommit(context, project, names.from, "Ref");
     const to = await findCommit(context, project, names.to, "Ref");
-    const shared = isStraight ? undefined : await mergeBase(context, gitDir, [from.id, to.id]);
-    const [diffs, listed] = await Promise.all([
+    const shared = isStraight ? undefined : await mergeBase(git, gitDir, [from.id, to.id]);
+    const [diff, listed] = await Promise.all([
       readDiff(git, gitDir, shared ?? from.id, to.id),
       git.text(gitDir, ["rev-list", `--max-count=${maxCommits}`, to.id, `^${from.id}`, "--"]),
     ]);
@@ -41,8 +43,8 @@ export function compareRoutes(context: ForgeContext): Router {
     response.json({
       commit: json.at(-1) ?? null,
       commits: json,
-      diffs: diffs.map((file) => diffJson(file, unidiff)),
-      compare_timeout: false,
+      diffs: diff.files.map((file) => diffJson(file, unidiff)),
+      compare_timeout: diff.isOverflow,
       compare_same_ref: names.from === names.to,
       web_url: `${webUrl(context, project)}/-/compare/${encodeURI(names.from)}${dots}${encodeURI(names.to)}`,
     });
@@ -59,7 +61,7 @@ export function compareRoutes(context: ForgeContext): Router {
       throw badRequest(`Could not find ref${unknown.length > 1 ? "s" : ""}: ${unknown.join(", ")}`);
     }
     const found = await mergeBase(
-      context,
+      git,
       gitDir,
       commits.flatMap((commit) => commit?.id ?? []),
     );
@@ -72,8 +74,8 @@ export function compareRoutes(context: ForgeContext): Router {
     const unidiff = Parameters.of(request).boolean("unidiff") ?? false;
     const commit = await findCommit(context, project, pathParameter(request, "sha"));
     const gitDir = repositories.path(project.id);
-    const diffs = await readDiff(git, gitDir, commit.parents[0] ?? emptyTree, commit.id);
-    response.json(paginate(context, request, response, diffs).map((file) => diffJson(file, unidiff)));
+    const diff = await readDiff(git, gitDir, commit.parents[0] ?? emptyTree, commit.id);
+    response.json(paginate(context, request, response, diff.files).map((file) => diffJson(file, unidiff)));
   });
 
   routes.get(`${base}/commits/:sha/refs`, async (request, response) => {
@@ -100,15 +102,4 @@ function refJson(ref: string): { type: "branch" | "tag"; name: string } {
   return ref.startsWith("refs/heads/")
     ? { type: "branch", name: ref.slice("refs/heads/".length) }
     : { type: "tag", name: ref.slice("refs/tags/".length) };
-}
-
-/** The best common ancestor; `undefined` for histories that have nothing in common. */
-async function mergeBase(
-  context: ForgeContext,
-  gitDir: string,
-  ids: readonly string[],
-): Promise<string | undefined> {
-  const found = await context.git.run(gitDir, ["merge-base", ...ids]);
-  if (found.code > 1) throw notFound("Merge Base");
-  return found.stdout.toString("utf8").trim().slice(0, 40) || undefined;
 }

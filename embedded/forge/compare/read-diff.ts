@@ -1,9 +1,10 @@
 import type { Git } from "../git/git.ts";
+import { runBounded } from "../git/run-bounded.ts";
 
 const maxDiffBytes = 16 * 1024 * 1024; // of all files together; those behind it are told without their text
 const maxFileDiffBytes = 200 * 1024; // GitLab's: a longer one is told without its text
-
-export const emptyTree = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
+const deadlineMs = 10_000; // files not compared by then are told without their text
+export const maxDiffFiles = 3_000; // GitLab's; files beyond it are not told
 
 export interface FileDiff {
   /** Added, deleted, modified, renamed, copied or of another type. */
@@ -17,17 +18,67 @@ export interface FileDiff {
   isTooLarge: boolean;
 }
 
-/** What changed between two commits or trees, file by file, renames found. */
-export async function readDiff(git: Git, gitDir: string, from: string, to: string): Promise<FileDiff[]> {
-  const compared = ["diff-tree", "-r", "-M", "-z", "--full-index", "--no-ext-diff", "--no-textconv"];
-  const [raw, patch] = await Promise.all([
-    git.text(gitDir, [...compared, "--raw", from, to, "--"]),
-    git.run(gitDir, [...compared, "--patch", from, to, "--"], { maxOutputBytes: maxDiffBytes, cut: true }),
-  ]);
-  return joinDiff(parseRaw(raw), patch.stdout.toString("utf8"), patch.isCut);
+export interface Diff {
+  files: FileDiff[];
+  /** There are more files than were told. */
+  isOverflow: boolean;
 }
 
-type Change = Omit<FileDiff, "text" | "isTooLarge">;
+/** What changed between two commits or trees, file by file, renames found. With `paths` only of these files. */
+export async function readDiff(
+  git: Git,
+  gitDir: string,
+  from: string,
+  to: string,
+  paths: readonly string[] = [],
+): Promise<Diff> {
+  const patch = await readPatch(git, gitDir, from, to, paths);
+  if (!patch) return { files: [], isOverflow: true };
+  const isOverflow = patch.changes.length > maxDiffFiles || patch.isListCut;
+  const files = joinDiff(patch.changes, patch.text, patch.isCut);
+  return { files: files.slice(0, maxDiffFiles), isOverflow };
+}
+
+export interface Patch {
+  changes: Change[];
+  /** The list of changes ended early. */
+  isListCut: boolean;
+  /** As git prints it. */
+  text: string;
+  isCut: boolean;
+}
+
+/** As `readDiff`, in git's own words; `undefined` where so much differs that git cannot be let look at it. */
+export async function readPatch(
+  git: Git,
+  gitDir: string,
+  from: string,
+  to: string,
+  paths: readonly string[] = [],
+): Promise<Patch | undefined> {
+  const compared = ["diff-tree", "-r", "-z", "--full-index", "--no-ext-diff", "--no-textconv"];
+  // Looking for renames may take all the time there is; then they are told as removed and added.
+  for (const renames of ["-M", "--no-renames"]) {
+    const args = [...compared, renames, "--patch-with-raw", from, to, "--", ...paths];
+    const run = { compared: [[from, to]] as const, deadlineMs, maxOutputBytes: maxDiffBytes, cut: true };
+    const result = await runBounded(git, gitDir, args, run);
+    if (!result) return undefined;
+    const isCut = result.isCut || result.code !== 0;
+    if (!isCut || result.stdout.length > 0) return splitPatch(result.stdout.toString("utf8"), isCut);
+  }
+  return undefined;
+}
+
+/** An empty field ends the list. */
+function splitPatch(output: string, isCut: boolean): Patch {
+  const end = output.indexOf("\0\0");
+  const changes = parseRaw(end < 0 ? output : output.slice(0, end));
+  const isListCut = isCut && end < 0;
+  if (isListCut) changes.pop(); // its name may not be whole
+  return { changes, isListCut, text: end < 0 ? "" : output.slice(end + 2), isCut };
+}
+
+export type Change = Omit<FileDiff, "text" | "isTooLarge">;
 
 /** Reads `git diff-tree --raw -z`. */
 export function parseRaw(text: string): Change[] {

@@ -1,9 +1,8 @@
 import type { Request } from "express";
+import { checkAccess } from "../access/check-access.ts";
 import { checkDeployToken } from "../deploy-tokens/deploy-token.ts";
 import type { ForgeContext } from "../forge-context.ts";
 import type { DeployTokenRecord, UserRecord } from "../store/records.ts";
-import { checkToken } from "../tokens/access-token.ts";
-import type { PasswordCheck } from "../users/password.ts";
 
 /** Reads what its scopes and place allow; no user stands behind it. */
 export interface GitDeployToken {
@@ -17,12 +16,11 @@ export interface GitCaller {
 }
 
 /**
- * Who speaks Git, by Basic authentication: any user name with an access token as the password, or a user name
- * with its password, be it a user's or a deploy token's. `undefined` for wrong credentials, `"stranger"` for none.
+ * Who speaks Git, by Basic authentication: any user name (`oauth2` is usual) with an access token as the password, or a user
+ * name with its password, be it a user's or a deploy token's. `undefined` for wrong credentials, `"stranger"` for none.
  */
 export async function gitCaller(
   context: ForgeContext,
-  passwords: PasswordCheck,
   request: Request,
 ): Promise<GitCaller | GitDeployToken | "stranger" | undefined> {
   const encoded = /^Basic +([A-Za-z0-9+/=_-]+)$/i.exec(request.get("authorization") ?? "")?.[1];
@@ -32,11 +30,11 @@ export async function gitCaller(
   const username = text.slice(0, Math.max(colon, 0));
   const password = text.slice(colon + 1);
   if (username === "" || password === "") return undefined;
-  const check = checkToken(context.store, password, context.clock());
-  if (check.kind === "good") return { user: check.user, scopes: check.token.scopes };
+  const check = checkAccess(context, password);
+  if (check.kind === "good") return { user: check.user, scopes: check.scopes };
   const deployToken = checkDeployToken(context.store, username, password, context.clock());
   if (deployToken) return { deployToken };
-  const user = context.store.usersByName.first(username.toLowerCase());
-  if (check.kind !== "unknown" || !user?.password || user.state !== "active") return undefined;
-  return (await passwords.isRight(password, user.password)) ? { user, scopes: undefined } : undefined;
+  if (check.kind !== "unknown") return undefined;
+  const user = await context.passwords.signIn(request.ip ?? "", username, password);
+  return user && { user, scopes: undefined };
 }

@@ -2,9 +2,9 @@ import type { NextFunction, Request, Response } from "express";
 import pLimit from "p-limit";
 import type { ForgeContext } from "../forge-context.ts";
 import { serveLfs } from "../lfs/serve-lfs.ts";
+import { followPushOptions } from "../merge-requests/push-options.ts";
 import { refsChanged } from "../repository/refs-changed.ts";
 import type { ProjectRecord } from "../store/records.ts";
-import { PasswordCheck } from "../users/password.ts";
 import { Capabilities } from "./capabilities.ts";
 import { type GitService, gitRefusal } from "./git-access.ts";
 import { gitCaller } from "./git-caller.ts";
@@ -19,7 +19,6 @@ const addressPattern =
 
 /** `/<full path>.git/...`: clone, fetch and push. Everything else goes on to the next handler. */
 export function gitHttp(context: ForgeContext) {
-  const passwords = new PasswordCheck();
   const capabilities = new Capabilities(context.git);
   const limit = pLimit(transfersAtOnce);
 
@@ -28,7 +27,7 @@ export function gitHttp(context: ForgeContext) {
     if (!match) return next();
     const [, path = "", rest = ""] = match;
     if (rest.startsWith("info/lfs/")) {
-      const caller = await gitCaller(context, passwords, request);
+      const caller = await gitCaller(context, request);
       const lfs = { rest: rest.slice("info/lfs/".length), project: projectAt(context, path), caller };
       await context.transfers.run(() => serveLfs(context, lfs, request, response));
       return;
@@ -40,7 +39,7 @@ export function gitHttp(context: ForgeContext) {
       return;
     }
     const project = projectAt(context, path);
-    const caller = await gitCaller(context, passwords, request);
+    const caller = await gitCaller(context, request);
     const refusal = gitRefusal(context, project, caller, service);
     if (refusal || !project) {
       if (refusal?.status === 401) response.set("www-authenticate", 'Basic realm="GitLab"');
@@ -59,8 +58,12 @@ export function gitHttp(context: ForgeContext) {
     if (await serveRefs(capabilities, transfer, response)) return;
     const transferring = limit(async () => {
       if (response.closed) return; // gave up while it waited for its turn
-      const { changes, pushOptions } = await servePack(context, transfer, request, response);
-      if (user && changes.length > 0) await refsChanged(context, { project, user, changes, pushOptions });
+      await servePack(context, transfer, request, response, async (receipt) => {
+        if (!user) return [];
+        const push = { project, user, ...receipt };
+        await refsChanged(context, push);
+        return await followPushOptions(context, push);
+      });
     });
     await context.transfers.run(() => transferring);
   };

@@ -49,7 +49,7 @@ export function answerLsRefs(wanted: LsRefs, { head, refs }: Refs): string | und
 
 /** True for what the setting `transfer.hideRefs` keeps from everybody. */
 export function isHidden(name: string): boolean {
-  return /^refs\/dtaas(\/|$)/.test(name);
+  return /^refs\/(dtaas|keep-around)(\/|$)/.test(name);
 }
 
 /** The lines up to the flush that ends a request, without line feeds; `undefined` for anything else. */

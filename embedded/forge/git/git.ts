@@ -7,6 +7,7 @@ import { ActionNeededError, isSystemError, TryLaterError } from "#core/errors";
 import { postReceiveHook, preReceiveHook } from "./hook-scripts.ts";
 
 const commandsAtOnce = 16; // short commands; more only fight for the processors
+const comparisonsAtOnce = 4; // hostile trees make each of them take 150 MB before it gives up
 const defaultDeadlineMs = 60_000;
 const maxStderrBytes = 16 * 1024; // enough to see what went wrong
 const maxPackBytes = 1024 * 1024 * 1024; // one push; larger ones are refused by git
@@ -16,7 +17,7 @@ export interface GitResult {
   code: number;
   stdout: Buffer;
   stderr: string;
-  /** There was more output than `maxOutputBytes`, and `cut` was asked for. */
+  /** There was more output than `maxOutputBytes`, or it came too late, and `cut` was asked for. */
   isCut: boolean;
 }
 
@@ -24,9 +25,11 @@ export interface GitRun {
   input?: string | Uint8Array;
   /** Beyond this many bytes of output the command is ended and an error thrown. */
   maxOutputBytes?: number;
-  /** Beyond `maxOutputBytes` the command is ended all the same, and what it printed so far is its answer. */
+  /** Beyond `maxOutputBytes` or the deadline the command is ended, and what it printed so far is its answer. */
   cut?: boolean;
   deadlineMs?: number;
+  /** Compares trees or merges: few of these run at once. */
+  isComparison?: boolean;
   environment?: Readonly<Record<string, string>>;
 }
 
@@ -38,6 +41,7 @@ export interface GitRun {
 export class Git {
   readonly #base: Readonly<Record<string, string>>;
   readonly #limit = pLimit(commandsAtOnce);
+  readonly #comparisons = pLimit(comparisonsAtOnce);
 
   private constructor(base: Readonly<Record<string, string>>) {
     this.#base = base;
@@ -109,7 +113,8 @@ export class Git {
 
   /** Runs a short command to its end; a non-zero code is an answer, not an error. */
   run(gitDir: string, args: readonly string[], options: GitRun = {}): Promise<GitResult> {
-    return this.#limit(() => this.#run(gitDir, args, options));
+    const limit = options.isComparison ? this.#comparisons : this.#limit;
+    return limit(() => this.#run(gitDir, args, options));
   }
 
   /** As `run`, for commands that have no reason to fail; the text they print. */
@@ -135,17 +140,19 @@ export class Git {
         ended ??= error;
         child.kill("SIGKILL");
       };
-      const deadline = setTimeout(
-        () => end(new TryLaterError(`git ${args[0]} took too long`, { retryAfterMs: 5_000 })),
-        options.deadlineMs ?? defaultDeadlineMs,
-      );
+      const cut = () => {
+        isCut = true;
+        child.kill("SIGKILL");
+      };
+      const deadline = setTimeout(() => {
+        if (options.cut) cut();
+        else end(new TryLaterError(`git ${args[0]} took too long`, { retryAfterMs: 5_000 }));
+      }, options.deadlineMs ?? defaultDeadlineMs);
       child.stdout?.on("data", (chunk: Buffer) => {
         outputBytes += chunk.length;
         if (outputBytes <= maxOutputBytes) output.push(chunk);
-        else if (options.cut) {
-          isCut = true;
-          child.kill("SIGKILL");
-        } else end(new Error(`git ${args[0]} printed more than ${maxOutputBytes} bytes`));
+        else if (options.cut) cut();
+        else end(new Error(`git ${args[0]} printed more than ${maxOutputBytes} bytes`));
       });
       child.stderr?.on("data", (chunk: Buffer) => {
         if (stderr.length < maxStderrBytes) stderr += chunk.toString("utf8");
@@ -180,13 +187,13 @@ function configuration(hooksFolder: string): string {
 	maxInputSize = ${maxPackBytes}
 	hideRefs = refs/merge-requests
 	hideRefs = refs/pipelines
-	hideRefs = refs/keep-around
 [receive "fsck"]
 	badTimezone = ignore
 	missingSpaceBeforeDate = ignore
 	zeroPaddedFilemode = ignore
 [transfer]
 	hideRefs = refs/dtaas
+	hideRefs = refs/keep-around
 [gc]
 	autoDetach = false
 `;

@@ -1,11 +1,11 @@
 import express, { type NextFunction, type Request, type Response, Router } from "express";
 import { type ExecutionResult, execute, GraphQLError, parse, specifiedRules, validate } from "graphql";
 import { tokenOf } from "../access/caller.ts";
+import { checkAccess } from "../access/check-access.ts";
 import type { ForgeContext } from "../forge-context.ts";
 import { ApiError } from "../http/api-error.ts";
 import { limitRate } from "../http/rate-limit.ts";
 import type { UserRecord } from "../store/records.ts";
-import { checkToken } from "../tokens/access-token.ts";
 import { graphQlSchema } from "./graphql-schema.ts";
 import { QueryRoot } from "./query-root.ts";
 import { undefinedField } from "./undefined-field.ts";
@@ -33,9 +33,9 @@ export function graphQlRoutes(context: ForgeContext): Router {
 function userOf(context: ForgeContext, request: Request): UserRecord | undefined {
   const value = tokenOf(request);
   if (value === undefined) return undefined;
-  const check = checkToken(context.store, value, context.clock());
+  const check = checkAccess(context, value);
   const reads = (scope: string) => scope === "api" || scope === "read_api";
-  if (check.kind === "good" && check.token.scopes.some(reads)) return check.user;
+  if (check.kind === "good" && check.scopes.some(reads)) return check.user;
   throw new ApiError(401, { errors: [{ message: "Invalid token" }] });
 }
 

@@ -21,7 +21,7 @@ const inGroup = [
   "transfer_locations|users|boards|events|avatar|provisioned_users|restore|service_accounts",
 ];
 const atTop = [
-  "admin|appearance|applications|application|avatar|broadcast_messages|bulk_imports|ci|code_suggestions|container_registry_event",
+  "admin|appearance|application|avatar|broadcast_messages|bulk_imports|ci|code_suggestions|container_registry_event",
   "deploy_keys|events|feature_flags|features|geo|geo_nodes|import|integrations|issues|issues_statistics|job|jobs",
   "keys|license|licenses|markdown|merge_requests|milestones|notification_settings|packages|pages|plan_limits|runners|search",
   "service_accounts|sidekiq|snippets|suggestions|templates|todos|topics|usage_data|user_counts|web_commits",

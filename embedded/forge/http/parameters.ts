@@ -120,6 +120,11 @@ export class Parameters {
     return new Parameters(value);
   }
 
+  /** As it came; `undefined` where it is absent. For what is only handed back. */
+  raw(name: string): unknown {
+    return this.#value(name);
+  }
+
   #value(name: string): unknown {
     return Object.hasOwn(this.#values, name) ? this.#values[name] : undefined;
   }

@@ -1,7 +1,7 @@
 import type { NextFunction, Request, RequestHandler, Response } from "express";
 import { tokenOf } from "../access/caller.ts";
+import { checkAccess } from "../access/check-access.ts";
 import type { ForgeContext } from "../forge-context.ts";
-import { hashToken } from "../tokens/access-token.ts";
 
 const periodSeconds = 60;
 
@@ -43,6 +43,6 @@ export function limitRate(context: ForgeContext, requestsPerMinute: number): Req
 
 function callerKey(context: ForgeContext, request: Request): string {
   const value = tokenOf(request);
-  const token = value === undefined ? undefined : context.store.tokensByHash.first(hashToken(value));
-  return token ? `user:${token.userId}` : `address:${request.ip ?? ""}`;
+  const check = value === undefined ? undefined : checkAccess(context, value);
+  return check?.kind === "good" ? `user:${check.user.id}` : `address:${request.ip ?? ""}`;
 }

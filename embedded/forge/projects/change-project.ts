@@ -16,6 +16,7 @@ const fields = [
   "merge_method",
   "squash_option",
   "only_allow_merge_if_pipeline_succeeds",
+  "only_allow_merge_if_all_discussions_are_resolved",
   "ci_config_path",
 ];
 
@@ -46,6 +47,8 @@ export async function changeProject(
   if (squash) change.squashOption = squash;
   const mustSucceed = parameters.boolean("only_allow_merge_if_pipeline_succeeds");
   if (mustSucceed !== undefined) change.onlyAllowMergeIfPipelineSucceeds = mustSucceed;
+  const mustResolve = parameters.boolean("only_allow_merge_if_all_discussions_are_resolved");
+  if (mustResolve !== undefined) change.onlyAllowMergeIfDiscussionsResolved = mustResolve;
   if (parameters.has("ci_config_path")) change.ciConfigPath = parameters.filled("ci_config_path") ?? null;
 
   const branch = parameters.filled("default_branch");

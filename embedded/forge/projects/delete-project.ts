@@ -1,4 +1,5 @@
 import type { ForgeContext } from "../forge-context.ts";
+import { forgetMergeRequest, removeNote } from "../merge-requests/delete-merge-request.ts";
 import { botsOf, removeBot } from "../project-tokens/project-token.ts";
 import type { ProjectRecord } from "../store/records.ts";
 import { announceProject } from "../system-hooks/announce-project.ts";
@@ -17,6 +18,11 @@ export async function deleteProject(context: ForgeContext, project: ProjectRecor
   for (const variable of store.variablesBySource.all(`project:${project.id}`)) {
     await store.variables.remove(variable.id);
   }
+  for (const mergeRequest of store.mergeRequestsByProject.all(String(project.id))) {
+    await forgetMergeRequest(context, mergeRequest);
+  }
+  for (const note of store.notes.all()) if (note.projectId === project.id) await removeNote(context, note.id);
+  for (const label of store.labelsByProject.all(String(project.id))) await store.labels.remove(label.id);
   for (const bot of botsOf(context, project.id)) await removeBot(context, bot);
   await context.statuses.forget(project.id);
   await context.repositories.remove(project.id);

@@ -104,8 +104,8 @@ test("a project is renamed, archived against pushes, and deleted", async () => {
 });
 
 test("what GitLab has and this forge has not says so, what nobody has is not found", async () => {
-  expect(await rejection(ada.MergeRequests.all({ projectId: "dtaas/other" }))).toMatch(
-    /^501 501 Not Implemented: merge_requests/,
+  expect(await rejection(ada.Issues.all({ projectId: "dtaas/other" }))).toMatch(
+    /^501 501 Not Implemented: issues/,
   );
   expect(await rejection(ada.Pipelines.all("dtaas/other"))).toMatch(/^501/);
   const unknown = await fetch(`${world.forge.url}/api/v4/nonsense`);

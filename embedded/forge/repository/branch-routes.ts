@@ -12,6 +12,7 @@ import type { ProjectRecord } from "../store/records.ts";
 import { branchJson } from "./branch-json.ts";
 import { isProtected } from "./branch-protection.ts";
 import { checkMayPush } from "./commit-files.ts";
+import { listHeads } from "./list-heads.ts";
 import { matchesSearch } from "./matches-search.ts";
 import { refsChanged } from "./refs-changed.ts";
 
@@ -97,14 +98,6 @@ async function findBranch(
   const commit = head && (await context.objects.commit(gitDir, head));
   if (!commit) throw notFound("Branch");
   return { name, commit };
-}
-
-async function listHeads(context: ForgeContext, project: ProjectRecord) {
-  const gitDir = context.repositories.path(project.id);
-  const format = "--format=%(objectname) %(refname:lstrip=2)";
-  const text = await context.git.text(gitDir, ["for-each-ref", format, "refs/heads"]);
-  const lines = text.split("\n").filter(Boolean);
-  return lines.map((line) => ({ id: line.slice(0, 40), name: line.slice(41) }));
 }
 
 /** True when the default branch holds the branch's head; of itself GitLab says it is not merged. */

@@ -33,7 +33,7 @@ export function commitRoutes(context: ForgeContext): Router {
     const gitDir = repositories.path(project.id);
     const json = listed.commits.map(async (commit) => ({
       ...commitJson(context, project, commit),
-      ...(withStats && { stats: await commitStats(git, gitDir, commit.id) }),
+      ...(withStats && { stats: await commitStats(git, gitDir, commit) }),
     }));
     response.json(await Promise.all(json));
   });
@@ -97,7 +97,7 @@ async function commitDetailJson(
   const gitDir = context.repositories.path(project.id);
   return {
     ...commitJson(context, project, commit),
-    ...(stats && { stats: await commitStats(context.git, gitDir, commit.id) }),
+    ...(stats && { stats: await commitStats(context.git, gitDir, commit) }),
     status: pipeline?.status ?? null,
     project_id: project.id,
     last_pipeline: pipeline,

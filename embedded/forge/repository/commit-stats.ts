@@ -1,4 +1,10 @@
+import type { GitCommit } from "../git/commit.ts";
+import { emptyTree } from "../git/empty-tree.ts";
 import type { Git } from "../git/git.ts";
+import { runBounded } from "../git/run-bounded.ts";
+
+const deadlineMs = 10_000;
+const maxOutputBytes = 8 * 1024 * 1024; // about 100,000 files
 
 export interface CommitStats {
   additions: number;
@@ -6,16 +12,20 @@ export interface CommitStats {
   total: number;
 }
 
-/** Lines added and removed against the first parent; files that are no text count nothing. */
-export async function commitStats(git: Git, gitDir: string, id: string): Promise<CommitStats> {
-  const text = await git.text(gitDir, [
+/** Lines added and removed against the first parent; files that are no text count nothing, nor do far too many files. */
+export async function commitStats(git: Git, gitDir: string, commit: GitCommit): Promise<CommitStats> {
+  const [parent] = commit.parents;
+  const args = [
     "show",
     "--format=",
     "--numstat",
     "--diff-merges=first-parent",
     "--end-of-options",
-    id,
-  ]);
+    commit.id,
+  ];
+  const compared = [[parent ?? emptyTree, commit.id]] as const;
+  const shown = await runBounded(git, gitDir, args, { compared, deadlineMs, maxOutputBytes, cut: true });
+  const text = shown?.stdout.toString("utf8") ?? "";
   let additions = 0;
   let deletions = 0;
   for (const line of text.split("\n")) {

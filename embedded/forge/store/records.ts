@@ -76,6 +76,11 @@ export interface ProjectRecord {
   mergeMethod: "merge" | "rebase_merge" | "ff";
   squashOption: "never" | "always" | "default_on" | "default_off";
   onlyAllowMergeIfPipelineSucceeds: boolean;
+  onlyAllowMergeIfDiscussionsResolved?: boolean;
+  /** The project this one is a fork of; it may be gone. */
+  forkedFromId?: number | null;
+  /** The number the next merge request gets. */
+  nextMergeRequest?: number;
   ciConfigPath: string | null;
 }
 
@@ -141,4 +146,21 @@ export interface VariableRecord {
   raw: boolean;
   environmentScope: string;
   description: string | null;
+}
+
+/** A program that lets people sign in with the forge (OAuth, OpenID Connect). */
+export interface ApplicationRecord {
+  readonly id: number;
+  /** The client id. */
+  clientId: string;
+  /** SHA-256 of the secret, hex. The secret itself is not kept. */
+  secretHash: string;
+  name: string;
+  redirectUris: string[];
+  scopes: string[];
+  /** It can keep a secret; without one it has to prove itself with PKCE. */
+  confidential: boolean;
+  /** The platform's own: users are not asked whether they agree. */
+  trusted: boolean;
+  createdAt: string;
 }

@@ -1,7 +1,7 @@
 import { type Request, Router } from "express";
 import { requireAdmin, requireCaller } from "../access/caller.ts";
 import type { ForgeContext } from "../forge-context.ts";
-import { badParameter, forbidden, notFound, unauthorized } from "../http/api-error.ts";
+import { badParameter, badRequest, forbidden, notFound, unauthorized } from "../http/api-error.ts";
 import { paginate } from "../http/pagination.ts";
 import { Parameters, pathId } from "../http/parameters.ts";
 import type { TokenRecord } from "../store/records.ts";
@@ -93,7 +93,10 @@ export function tokenRoutes(context: ForgeContext): Router {
 /** A token by id, or the one the request came with for `self`; others' tokens are for administrators. */
 function findToken(context: ForgeContext, request: Request): TokenRecord {
   const caller = requireCaller(request);
-  if (request.params["id"] === "self") return caller.token;
+  if (request.params["id"] === "self") {
+    if (caller.token) return caller.token;
+    throw badRequest("400 Bad request - This endpoint requires token type to be a personal access token");
+  }
   const token = context.store.tokens.get(pathId(request, "id"));
   const mine = token?.userId === caller.user.id;
   if (!caller.user.isAdmin && !mine) throw token ? unauthorized() : forbidden();

@@ -7,6 +7,7 @@ import { announceUser } from "../system-hooks/announce-user.ts";
 export async function deleteUser(context: ForgeContext, user: UserRecord): Promise<void> {
   const { store } = context;
   for (const token of store.tokensByUser.all(String(user.id))) await store.tokens.remove(token.id);
+  await context.artifacts.removeOfUser(user.id);
   for (const member of store.membersByUser.all(String(user.id))) await store.members.remove(member.id);
   for (const project of store.projectsByNamespace.all(String(user.namespaceId))) {
     await deleteProject(context, project);

@@ -84,6 +84,7 @@ export function userRoutes(context: ForgeContext): Router {
       ...(hash !== undefined && { password: hash }),
       ...(isAdmin !== undefined && { isAdmin }),
     });
+    if (hash !== undefined) await context.artifacts.removeOfUser(user.id); // whoever knew the old one is signed out
     response.json(userPrivateJson(context, changed, true));
   });
 
@@ -105,6 +106,7 @@ export function userRoutes(context: ForgeContext): Router {
       if (user.id === caller.user.id)
         throw new ApiError(403, { message: "403 Forbidden - You cannot block yourself" });
       await store.users.update(user.id, { state });
+      if (state === "blocked") await context.artifacts.removeOfUser(user.id);
       response.status(201).json(true);
     });
   }

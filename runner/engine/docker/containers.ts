@@ -14,6 +14,7 @@ import {
   installationLabel,
   labelFilter,
   nameLabel,
+  previewLabel,
   runLabel,
   userLabel,
 } from "./labels.ts";
@@ -27,7 +28,9 @@ const pollMs = 50;
 const youngMs = 5_000; // started less than this ago: its first process may not listen to signals yet
 const askAgainMs = 500; // well below the two seconds in which our first process takes a signal for the same one
 
-export type ContainerLifecycle = Pick<Containers, "create" | "start" | "stop" | "remove" | "list">;
+export type ContainerLifecycle = Pick<Containers, "create" | "start" | "stop" | "remove" | "list"> & {
+  listPreviews(): Promise<Container[]>;
+};
 
 /** Containers from birth to removal. `layerMount` says where a layer lies, and throws when there is none. */
 export function dockerContainers(
@@ -95,6 +98,17 @@ export function dockerContainers(
     const container = toContainer(found);
     keep(container);
     return container;
+  }
+
+  async function inspectAll(found: readonly Docker.ContainerInfo[]): Promise<Container[]> {
+    const limit = pLimit(inspectsAtOnce);
+    const containers = await Promise.all(
+      found.map((summary) => {
+        if (summary.State === "removing" || summary.Labels[runLabel] === undefined) return undefined;
+        return inspected.get(summary) ?? limit(() => look(summary));
+      }),
+    );
+    return containers.flatMap((container) => container ?? []);
   }
 
   return {
@@ -167,16 +181,12 @@ export function dockerContainers(
     },
 
     async list(user) {
-      const filters = labelFilter(installation, user === undefined ? {} : { [userLabel]: user });
-      const found = await listed(filters);
-      const limit = pLimit(inspectsAtOnce);
-      const containers = await Promise.all(
-        found.map((summary) => {
-          if (summary.State === "removing" || summary.Labels[runLabel] === undefined) return undefined;
-          return inspected.get(summary) ?? limit(() => look(summary));
-        }),
-      );
-      return containers.flatMap((container) => container ?? []);
+      const found = await listed(labelFilter(installation, user === undefined ? {} : { [userLabel]: user }));
+      return await inspectAll(found.filter(({ Labels }) => Labels[previewLabel] === undefined));
+    },
+
+    async listPreviews() {
+      return await inspectAll(await listed(labelFilter(installation, { [previewLabel]: undefined })));
     },
   };
 }

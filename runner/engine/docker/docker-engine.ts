@@ -15,6 +15,7 @@ import { dockerLogs } from "./logs.ts";
 import { dockerNetworks } from "./networks.ts";
 import { overlayProbe } from "./overlay-probe.ts";
 import { dockerWorkspaces } from "./workspaces.ts";
+import { dockerWorktreeUsage } from "./worktree-usage.ts";
 
 const pingDeadlineMs = 5_000;
 const defaultSocket = "/var/run/docker.sock";
@@ -58,9 +59,19 @@ export function createDockerEngine(options: DockerEngineOptions): Engine {
     overlayWorks: once(tryOverlay),
     image: () => images.base(),
   });
+  const worktrees = dockerWorktreeUsage(docker, installation, {
+    folder: dataFolder.worktrees,
+    image: () => images.base(),
+  });
   const closed = new AbortController();
   const inspected = new InspectedContainers();
   const events = dockerEvents(docker, installation, inspected);
+  const { listPreviews, ...containers } = dockerContainers(
+    docker,
+    installation,
+    (layer) => layers.mountOf(layer),
+    inspected,
+  );
 
   async function tryOverlay(): Promise<boolean> {
     await mkdir(dataFolder.layers, { recursive: true, mode: 0o711 });
@@ -91,7 +102,7 @@ export function createDockerEngine(options: DockerEngineOptions): Engine {
       }
     },
     containers: {
-      ...dockerContainers(docker, installation, (layer) => layers.mountOf(layer), inspected),
+      ...containers,
       ...dockerInside(docker),
       events: (signal) => events(AbortSignal.any([signal, closed.signal])),
       logs: dockerLogs(docker),
@@ -99,10 +110,11 @@ export function createDockerEngine(options: DockerEngineOptions): Engine {
     images,
     networks: { ensure: networks.ensure, remove: networks.remove, list: networks.list },
     layers: { ensure: layers.ensure, remove: layers.remove, list: layers.list, usage: layers.usage },
-    workspaces: dockerWorkspaces(docker, installation, networks.gateway),
-    close() {
+    previews: { ...networks.previews, list: listPreviews },
+    workspaces: dockerWorkspaces(docker, installation, networks.gateway, worktrees.usage),
+    async close() {
       closed.abort();
-      return Promise.resolve();
+      await worktrees.close();
     },
   };
 }

@@ -12,13 +12,18 @@ export const configLabel = "dtaas.config";
 /** On containers of workspaces, which have no run: whose it is, and which session. */
 export const workspaceLabel = "dtaas.workspace";
 export const sessionLabel = "dtaas.session";
+/** On containers of previews: the id of the merge request's previews. On their networks: the whole scope. */
+export const previewLabel = "dtaas.preview";
 /** On images: content hash of the recipe. */
 export const recipeLabel = "dtaas.recipe";
 /** On volumes: id of the layer. */
 export const layerLabel = "dtaas.layer";
 
 export function toEngineLabels(labels: ContainerLabels): Record<string, string> {
-  return Object.fromEntries(containerLabelFields.map((field) => [`dtaas.${field}`, labels[field]]));
+  return {
+    ...Object.fromEntries(containerLabelFields.map((field) => [`dtaas.${field}`, labels[field]])),
+    ...(labels.preview === undefined ? {} : { [previewLabel]: labels.preview }),
+  };
 }
 
 /** A label somebody took away reads as an empty string. */
@@ -33,6 +38,7 @@ export function fromEngineLabels(labels: Record<string, string> | undefined): Co
     source: value("source"),
     revision: value("revision"),
     attempt: value("attempt"),
+    ...(labels?.[previewLabel] === undefined ? {} : { preview: labels[previewLabel] }),
   };
 }
 
@@ -44,8 +50,10 @@ export function engineName(installation: string, name: string): string {
   return `dtaas-${installation}-${name}`;
 }
 
-/** The filter the engine's list calls take. */
-export function labelFilter(installation: string, more: Record<string, string> = {}): string {
-  const label = Object.entries({ [installationLabel]: installation, ...more }).map(([k, v]) => `${k}=${v}`);
+/** The filter the engine's list calls take. `undefined`: the label is there, whatever it says. */
+export function labelFilter(installation: string, more: Record<string, string | undefined> = {}): string {
+  const label = Object.entries({ [installationLabel]: installation, ...more }).map(([name, value]) =>
+    value === undefined ? name : `${name}=${value}`,
+  );
   return JSON.stringify({ label });
 }

@@ -3,9 +3,9 @@ import type { LogLine } from "#schemas/run";
 import type { Containers } from "../engine.ts";
 import { askingUnless, toEngineError } from "./engine-error.ts";
 import { fromNano, toEngineSince, toNano } from "./engine-time.ts";
+import { type Frame, frames } from "./frames.ts";
 
 const maxLineBytes = 16 * 1024; // a longer line comes in parts; the engine cuts at the same place
-const maxFrameBytes = 1024 * 1024; // the engine's frames hold one line each, so this is nonsense
 const partsWindowNano = 1_000_000n; // parts of one line are told apart by one nanosecond each: room for a million
 
 /**
@@ -46,11 +46,6 @@ export function dockerLogs(docker: Docker): Containers["logs"] {
   };
 }
 
-interface Frame {
-  stream: "out" | "err";
-  payload: Buffer;
-}
-
 /** The unfinished line of one stream: its time at the engine, and how many parts of it there were. */
 interface Part {
   at: string;
@@ -73,21 +68,6 @@ function toLines(frame: Frame, parts: Record<"out" | "err", Part | undefined>): 
   }
   parts[frame.stream] = finished ? undefined : { at, count };
   return lines;
-}
-
-/** The engine's multiplexed stream: eight bytes of header (stream, length), then the payload. */
-async function* frames(stream: NodeJS.ReadableStream): AsyncGenerator<Frame> {
-  let rest: Buffer = Buffer.alloc(0);
-  for await (const chunk of stream) {
-    rest = rest.length === 0 ? (chunk as Buffer) : Buffer.concat([rest, chunk as Buffer]);
-    while (rest.length >= 8) {
-      const bytes = rest.readUInt32BE(4);
-      if (bytes > maxFrameBytes) throw new Error(`a log frame of ${bytes} bytes`);
-      if (rest.length < 8 + bytes) break;
-      yield { stream: rest[0] === 2 ? "err" : "out", payload: rest.subarray(8, 8 + bytes) };
-      rest = rest.subarray(8 + bytes);
-    }
-  }
 }
 
 type EngineStream = NodeJS.ReadableStream & { destroy(): void };

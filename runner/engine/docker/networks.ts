@@ -2,9 +2,17 @@ import { networkInterfaces } from "node:os";
 import type Docker from "dockerode";
 import { ActionNeededError } from "#core/errors";
 import { SerialByKey } from "#core/serial-by-key";
-import type { Networks } from "../engine.ts";
+import type { Networks, PreviewContainers } from "../engine.ts";
+import { parseScope, scopeName } from "../preview-scope.ts";
 import { asking, askingUnless, statusOf, toEngineError } from "./engine-error.ts";
-import { engineName, installationLabel, labelFilter, purposeLabel, userLabel } from "./labels.ts";
+import {
+  engineName,
+  installationLabel,
+  labelFilter,
+  previewLabel,
+  purposeLabel,
+  userLabel,
+} from "./labels.ts";
 import { addressText, freeSubnets, parseSubnet, type Subnet } from "./subnets.ts";
 
 const maxAttempts = 64; // subnets tried before giving up, in case others take them at the same time
@@ -15,6 +23,8 @@ export interface DockerNetworks extends Networks {
   forBuilds(): Promise<{ name: string; host: string }>;
   /** Our address in the user's network. */
   gateway(user: string): Promise<string>;
+  /** Those of previews; there is no way out of them but to this machine. */
+  previews: Pick<PreviewContainers, "ensureNetwork" | "removeNetwork" | "listNetworks">;
 }
 
 /**
@@ -109,22 +119,39 @@ export function dockerNetworks(docker: Docker, installation: string, poolCidr: s
       });
     },
 
-    async remove(user) {
-      const name = nameFor(user);
-      await serial.run(poolCidr, async () => {
-        // 403: it still has containers
-        if (await find(name)) {
-          await askingUnless([403, 404], `removing network ${name}`, () => docker.getNetwork(name).remove());
-        }
-      });
-    },
+    remove: (user) => remove(nameFor(user)),
 
     async list() {
       const filters = labelFilter(installation);
       const found = await asking("listing networks", () => docker.listNetworks({ filters }));
       return found.flatMap((network) => network.Labels?.[userLabel] ?? []);
     },
+
+    previews: {
+      ensureNetwork(preview) {
+        const name = engineName(installation, `preview-${scopeName(preview)}`);
+        return serial.run(poolCidr, async () => {
+          await ensure(name, { [previewLabel]: scopeName(preview) }, true);
+          return name;
+        });
+      },
+      removeNetwork: (preview) => remove(engineName(installation, `preview-${scopeName(preview)}`)),
+      async listNetworks() {
+        const filters = labelFilter(installation, { [previewLabel]: undefined });
+        const found = await asking("listing networks", () => docker.listNetworks({ filters }));
+        return found.flatMap((network) => parseScope(network.Labels?.[previewLabel] ?? "") ?? []);
+      },
+    },
   };
+
+  async function remove(name: string): Promise<void> {
+    await serial.run(poolCidr, async () => {
+      // 403: it still has containers
+      if (await find(name)) {
+        await askingUnless([403, 404], `removing network ${name}`, () => docker.getNetwork(name).remove());
+      }
+    });
+  }
 
   function nameFor(user: string): string {
     return engineName(installation, `user-${user}`);

@@ -3,6 +3,7 @@ import type Docker from "dockerode";
 import { ActionNeededError, messageOf } from "#core/errors";
 import type { WorkspaceContainer, WorkspaceContainers } from "../workspace-containers.ts";
 import { asking, askingUnless, statusOf, toEngineError } from "./engine-error.ts";
+import { frames } from "./frames.ts";
 import { labelFilter, sessionLabel, userLabel, workspaceLabel } from "./labels.ts";
 import { workspaceConfig, workspaceName } from "./workspace-config.ts";
 
@@ -10,17 +11,19 @@ const notRunning = 125; // as `docker run` says when the engine could not do it
 const timedOut = 124; // as timeout(1) says
 const engineSlackMs = 5_000; // the command is killed inside; this is for an engine that does not answer
 
-/** Workspaces on Docker. `gateway` is this machine's address in a user's network. */
+/** Workspaces on Docker. `gateway` is this machine's address in a user's network; `usage` counts what their files take. */
 export function dockerWorkspaces(
   docker: Docker,
   installation: string,
   gateway: (user: string) => Promise<string>,
+  usage: (user: string) => Promise<number | undefined>,
 ): WorkspaceContainers {
   const inspectImage = (name: string) =>
     askingUnless([404], `looking at image ${name}`, () => docker.getImage(name).inspect());
 
   return {
     gateway,
+    usage,
 
     async create(spec) {
       try {
@@ -82,6 +85,42 @@ export function dockerWorkspaces(
         if (status === 404 || status === 409) return { exitCode: notRunning, output: "" };
         throw toEngineError(error, "a command in a workspace");
       }
+    },
+
+    async stream(id, command, { timeoutMs, maxErrorBytes }, take) {
+      const Cmd = ["timeout", "--signal=KILL", (timeoutMs / 1000).toFixed(3), ...command];
+      const what = "a command in a workspace";
+      const startedAt = Date.now();
+      const made = await askingUnless([404, 409], what, () =>
+        docker.getContainer(id).exec({ Cmd, AttachStdout: true, AttachStderr: true }),
+      );
+      const stream = made && (await askingUnless([404, 409], what, () => made.start({ hijack: true })));
+      if (!made || !stream) return { exitCode: notRunning, errors: "" };
+      const late = setTimeout(() => stream.destroy(), timeoutMs + engineSlackMs);
+      const errors = new Collected(maxErrorBytes);
+      let isOver = false;
+      const output = async function* () {
+        for await (const { stream: name, payload } of frames(stream)) {
+          if (name === "out") yield payload;
+          else errors.write(payload);
+        }
+        isOver = true;
+      };
+      let failure: unknown;
+      try {
+        await take(output());
+      } catch (error) {
+        failure = error;
+      } finally {
+        clearTimeout(late);
+        stream.destroy();
+      }
+      const isLate = Date.now() - startedAt >= timeoutMs;
+      if (isLate) return { exitCode: timedOut, errors: errors.text() };
+      if (failure !== undefined && !isOver) throw failure;
+      const exitCode = (await asking(what, () => made.inspect())).ExitCode ?? notRunning;
+      if (failure !== undefined && exitCode === 0) throw failure;
+      return { exitCode, errors: errors.text() };
     },
 
     async cpuMs(id) {

@@ -1,7 +1,16 @@
 import { ActionNeededError, TryLaterError } from "#core/errors";
 import { sameLabels } from "../container-labels.ts";
-import type { Containers, Engine, EngineEvent, Images, Layers, Networks } from "../engine.ts";
+import type {
+  Containers,
+  Engine,
+  EngineEvent,
+  Images,
+  Layers,
+  Networks,
+  PreviewContainers,
+} from "../engine.ts";
 import { EventQueue } from "../event-queue.ts";
+import { parseScope, scopeName } from "../preview-scope.ts";
 import { readFiles } from "./fake-files.ts";
 import type { FakeWorld } from "./fake-world.ts";
 
@@ -26,6 +35,7 @@ export function createFakeEngine(world: FakeWorld): Engine {
     images: images(world, enter),
     networks: networks(world, enter),
     layers: layers(world, enter),
+    previews: previews(world, enter),
     close() {
       closed.abort();
       return Promise.resolve();
@@ -177,6 +187,33 @@ function networks(world: FakeWorld, enter: Enter): Networks {
     async list() {
       await enter("networks.list");
       return [...world.networks.keys()];
+    },
+  };
+}
+
+function previews(world: FakeWorld, enter: Enter): PreviewContainers {
+  return {
+    async list() {
+      await enter("previews.list");
+      return world.snapshot(undefined, "previews");
+    },
+    async ensureNetwork(preview) {
+      const scope = scopeName(preview);
+      await enter("previews.ensureNetwork", scope);
+      const name = world.previewNetworks.get(scope) ?? `fake-preview-${scope}`;
+      world.previewNetworks.set(scope, name);
+      return name;
+    },
+    async removeNetwork(preview) {
+      const scope = scopeName(preview);
+      await enter("previews.removeNetwork", scope);
+      const name = world.previewNetworks.get(scope);
+      const running = [...world.containers.values()].filter((container) => container.state === "running");
+      if (!running.some((container) => container.spec.network === name)) world.previewNetworks.delete(scope);
+    },
+    async listNetworks() {
+      await enter("previews.listNetworks");
+      return [...world.previewNetworks.keys()].flatMap((name) => parseScope(name) ?? []);
     },
   };
 }

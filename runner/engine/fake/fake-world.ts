@@ -45,6 +45,8 @@ export class FakeWorld {
   down = false;
   readonly containers = new Map<string, FakeContainer>();
   readonly networks = new Map<string, string>();
+  /** Of previews, by scope. */
+  readonly previewNetworks = new Map<string, string>();
   readonly layers = new Map<string, { lowerFolder: string; files: Map<string, string> }>();
   readonly images = new Map<string, { id: string; createdAt: string; bytes: number }>();
   readonly listeners = new Set<EventQueue<EngineEvent>>();
@@ -108,13 +110,12 @@ export class FakeWorld {
     this.emit("changed", container);
   }
 
-  /** Everybody's containers, as an operator would see them, or one user's. */
-  snapshot(user?: string): Container[] {
-    const found: Container[] = [];
-    for (const container of this.containers.values()) {
-      if (user === undefined || container.spec.labels.user === user) found.push(container.inspect());
-    }
-    return found;
+  /** Everybody's containers, or one user's; those of previews are seen apart. */
+  snapshot(user?: string, which: "twins" | "previews" = "twins"): Container[] {
+    return [...this.containers.values()]
+      .filter(({ spec: { labels } }) => (labels.preview !== undefined) === (which === "previews"))
+      .filter(({ spec: { labels } }) => user === undefined || labels.user === user)
+      .map((container) => container.inspect());
   }
 
   /** Ends every container without an event, as a power cut does. */

@@ -1,5 +1,4 @@
 import { followLinks } from "./follow-links.ts";
-import type { GitEntry } from "./git-entry.ts";
 import {
   maxNameBytes,
   maxPathBytes,
@@ -10,6 +9,15 @@ import {
 } from "./tree-limits.ts";
 
 const maxBytesPerUnit = 3; // UTF-8 bytes of one unit of a string
+
+/** One name of a tree, as far as it is judged here. */
+export interface ListedEntry {
+  /** Full path with `/`, no leading one. */
+  path: string;
+  kind: "file" | "folder" | "link" | "submodule";
+  /** Of a file or the target of a link; 0 otherwise. */
+  bytes: number;
+}
 
 /** Why a tree is not checked out, at the path where the fault lies (empty for the tree as a whole). */
 export interface TreeProblem {
@@ -23,9 +31,9 @@ export interface TreeProblem {
  * so that no tool which later reads the snapshot finds a `.git` or a way out in it. Two names that differ in case only
  * are fine: the disk keeps them apart. Links are judged by `checkLinks`.
  */
-export function checkListing(entries: readonly GitEntry[]): TreeProblem[] {
+export function checkListing(entries: readonly ListedEntry[]): TreeProblem[] {
   const problems: TreeProblem[] = [];
-  const kinds = new Map<string, GitEntry["kind"]>([["", "folder"]]);
+  const kinds = new Map<string, ListedEntry["kind"]>([["", "folder"]]);
   let files = 0;
   let links = 0;
   let bytes = 0;
@@ -70,7 +78,7 @@ export function checkListing(entries: readonly GitEntry[]): TreeProblem[] {
 
 /** Links that leave the repository, go in a circle or through too many others. */
 export function checkLinks(
-  entries: readonly GitEntry[],
+  entries: readonly ListedEntry[],
   targets: ReadonlyMap<string, string>,
 ): TreeProblem[] {
   const kinds = new Map(entries.map((entry) => [entry.path, entry.kind]));

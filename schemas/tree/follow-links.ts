@@ -1,9 +1,9 @@
-import type { GitEntry } from "./git-entry.ts";
+import type { ListedEntry } from "./check-listing.ts";
 import { maxLinkHops, maxLinkSteps } from "./tree-limits.ts";
 
 /** What stands at a path of a listing; links are not followed. */
 export interface LinkedListing {
-  kind(path: string): GitEntry["kind"] | undefined;
+  kind(path: string): ListedEntry["kind"] | undefined;
   /** Where a link points; `undefined` when that cannot be said. */
   target(path: string): string | undefined;
 }

@@ -3,22 +3,21 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import fc from "fast-check";
 import { afterAll, expect, test } from "vitest";
-import { checkLinks } from "./check-listing.ts";
+import { checkLinks, type ListedEntry } from "./check-listing.ts";
 import { followLinks } from "./follow-links.ts";
-import type { GitEntry } from "./git-entry.ts";
 
 const root = mkdtempSync(join(tmpdir(), "links-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
-const kinds: Record<string, GitEntry["kind"]> = {
+const kinds: Record<string, ListedEntry["kind"]> = {
   a: "folder",
   "a/b": "folder",
   "a/b/f": "file",
   c: "folder",
 };
 
-function entry(path: string, kind: GitEntry["kind"]): GitEntry {
-  return { path, kind, executable: false, id: "1", bytes: 1 };
+function entry(path: string, kind: ListedEntry["kind"]): ListedEntry {
+  return { path, kind, bytes: 1 };
 }
 
 test("a path without links ends where it says", () => {
