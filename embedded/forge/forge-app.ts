@@ -9,6 +9,7 @@ import { commitCommentRoutes } from "./discussions/commit-comment-routes.ts";
 import { noteRoutes } from "./discussions/note-routes.ts";
 import { suggestionRoutes } from "./discussions/suggestion-routes.ts";
 import type { ForgeContext } from "./forge-context.ts";
+import { forkRoutes } from "./forks/fork-routes.ts";
 import { gitHttp } from "./git-http/git-http-routes.ts";
 import { graphQlRoutes } from "./graphql/graphql-routes.ts";
 import { groupRoutes } from "./groups/group-routes.ts";
@@ -94,6 +95,7 @@ function api(context: ForgeContext): Router {
     deployTokenRoutes,
     variableRoutes,
     labelRoutes,
+    forkRoutes,
     mergeRequestRoutes,
     mergeRequestCodeRoutes,
     mergeRequestMergeRoutes,

@@ -74,6 +74,8 @@ export class Platform {
     dockerHost?: string;
     /** With the shared repositories of `lab`, as `npm start` makes them; else the common library is the only one. */
     lab?: boolean;
+    /** For stories in which nothing runs. */
+    withoutRunner?: boolean;
   }): Promise<Platform> {
     const folder = options.dataFolder ?? (await mkdtemp(join(tmpdir(), "dtaas-story-")));
     const { settings, redis } = await freshSettings(folder);
@@ -89,7 +91,10 @@ export class Platform {
       });
       await platform.#seed(options.lab ?? false);
       settings.runnerKey = await runnerKey({ environment: runnerEnvironment(settings) });
-      await Promise.all([platform.startController(), platform.startRunner()]);
+      await Promise.all([
+        platform.startController(),
+        options.withoutRunner ? undefined : platform.startRunner(),
+      ]);
     } catch (error) {
       await platform.close();
       throw error;
@@ -138,6 +143,11 @@ export class Platform {
   async close(): Promise<void> {
     await this.controller?.stop();
     await this.runner?.stop();
+    if (!this.runner) {
+      await this.#forge.stop();
+      await this.redis.stop();
+      return await rm(this.settings.dataFolder, { recursive: true, force: true });
+    }
     await run(process.execPath, [join(packageRoot, "dist/runner/main.js"), "--stop-all"], {
       env: runnerEnvironment(this.settings),
     });
