@@ -8,7 +8,7 @@ const needDocker = [
   "runner/engine/docker/**/*.integration.test.ts",
   "runner/images/workspace-images.integration.test.ts",
   "embedded/machine/base-image.integration.test.ts",
-  "test/hostile/isolation.integration.test.ts",
+  "test/hostile/{,preview-}isolation.integration.test.ts",
   "test/story/!(process-*).test.ts",
 ];
 const { DTAAS_TESTS_WITHOUT_ENGINE: withoutEngine, CI: ci } = process.env;

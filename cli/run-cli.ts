@@ -7,6 +7,7 @@ import { libraryCommand } from "./library/library-command.ts";
 import { painter } from "./output/paint.ts";
 import { printError } from "./output/print-error.ts";
 import { planCommand } from "./plan/plan-command.ts";
+import { previewCommand } from "./preview/preview-command.ts";
 import { remoteCommand } from "./remote/remote-command.ts";
 import { secretCommand } from "./secret/secret-command.ts";
 import { twinCommand } from "./twin/twin-command.ts";
@@ -38,6 +39,7 @@ export async function runCli(
     .addCommand(validateCommand(io, end))
     .addCommand(planCommand(io))
     .addCommand(twinCommand(io, end))
+    .addCommand(previewCommand(io))
     .addCommand(assetsCommand(io))
     .addCommand(workspaceCommand(io, end))
     .addCommand(libraryCommand(io))

@@ -30,7 +30,12 @@ import { Deliveries } from "./intake/deliveries.ts";
 import { projectSecret } from "./intake/project-secret.ts";
 import { Library } from "./library/library.ts";
 import { controllerMetrics } from "./metrics.ts";
-import type { Previews } from "./previews/previews.ts";
+import { ComparisonStore } from "./previews/comparison-store.ts";
+import { previewRecords } from "./previews/observed-previews.ts";
+import { PreviewBook } from "./previews/preview-book.ts";
+import { PreviewComparisons } from "./previews/preview-comparisons.ts";
+import type { MergeRequestRef, Previews } from "./previews/previews.ts";
+import { WantedDocuments } from "./previews/wanted-documents.ts";
 import { runArchive } from "./reading/run-archive.ts";
 import { storedDocuments } from "./reading/stored-documents.ts";
 import { DesiredDocuments } from "./reconcile/desired-documents.ts";
@@ -40,7 +45,9 @@ import { neededSnapshots } from "./reconcile/needed-snapshots.ts";
 import { pins } from "./reconcile/pins.ts";
 import { planView } from "./reconcile/plan-view.ts";
 import { type ReconcileDeps, reconcileProject } from "./reconcile/reconcile-project.ts";
+import { noteReach } from "./reconcile/reconcile-shared.ts";
 import { resync } from "./reconcile/resync.ts";
+import { SharedReach } from "./reconcile/shared-reach.ts";
 import { SharedReaders } from "./reconcile/shared-readers.ts";
 import { Tracked } from "./reconcile/tracked.ts";
 import { credentialReader } from "./remotes/read-credential.ts";
@@ -72,6 +79,7 @@ const snapshotGraceMs = 10 * 60_000;
 export interface RunningController {
   /** Where it listens. */
   port: number;
+  previews: Previews;
   close(): Promise<void>;
 }
 
@@ -83,6 +91,8 @@ export interface ControllerParts {
   version: string;
   /** Names of the workspace templates that the runner can build. */
   templates: readonly string[];
+  /** Something new is to be said of the previews of a merge request; whoever watches beside its comment is told, too. */
+  onPreviewChange?(of: MergeRequestRef): void;
 }
 
 /** Puts the controller together and starts it; resolves when it listens. `close` ends it without losing anything. */
@@ -164,6 +174,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     snapshots,
     tracked,
     readers,
+    reach: new SharedReach(),
     desired,
     news,
     secrets,
@@ -186,6 +197,20 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
       options,
     );
   };
+  const compared = new ComparisonStore(data, onSetAside);
+  const previews = new PreviewBook({
+    ...{ mirrors, snapshots, tracked, desired, logger, compared, templates: parts.templates },
+    documents: await WantedDocuments.open(data, onSetAside),
+    records: previewRecords(data, (path, error) =>
+      logger.error({ path, err: messageOf(error) }, "a document cannot be read"),
+    ),
+    comparisons: new PreviewComparisons({ data, runs, store: compared }),
+    nudgeUser: (user) => users.nudge(user, { user }),
+    onChange: (of) => {
+      reviews.nudge(of.projectPath, of.iid);
+      parts.onPreviewChange?.(of);
+    },
+  });
   const marks = new Map<string, number>();
   const tooLarge = new Map<string, string>(); // heads that were refused: fetching them again would only cost
   const toldOfShared = new Map<string, string>();
@@ -228,6 +253,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     runs,
     nudgeUser: async (user) => users.nudge(user, { user }),
     ensureSnapshot,
+    previewUse: (user) => previews.use(user),
     isWorkspaceReady: async (user) => await workspaces.isReady(user),
     onSetAside,
     onNudgeFailed: (user, error) => {
@@ -239,11 +265,24 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     return wish !== undefined && (await readers.mayRead(wish, user));
   };
   const reviews = new Reviews({
-    ...{ forge, mirrors, snapshots, tracked, readers, desired, requests, runs, deliveries, redis, logger },
+    ...{
+      forge,
+      mirrors,
+      snapshots,
+      tracked,
+      readers,
+      reach: reconcileDeps.reach,
+      desired,
+      requests,
+      runs,
+      deliveries,
+      redis,
+      logger,
+    },
     templates: parts.templates,
     observed: (user) => documents.observed(user),
     rights: new Rights(new Memberships(forge, logger), config.group, readsShared),
-    previews: noPreviews,
+    previews,
     memories: new ReviewMemories(data.reviews, onSetAside),
     nowMs: () => Date.now(),
   });
@@ -275,7 +314,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
       { queue: queues.observed, concurrency: reportsAtOnce, check: checkObservedJob },
       async ({ user }) => {
         await reviews.nudgeFollowers(user);
-        await report(user);
+        await Promise.all([report(user), previews.look(user)]);
       },
     ),
   ];
@@ -315,6 +354,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
           ...{ forge, mirrors, tracked, desired, logger, hookFor, hooked, secretsAreBehind },
           nudgeProject: nudgeNews,
           refused: (path) => tooLarge.get(path),
+          noteReach: (path, error) => noteReach(reconcileDeps, path, error),
         },
         { hooks, signal: stopping.signal },
       );
@@ -326,6 +366,8 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
       lastResync = new Date();
       const level = result.behind + result.added + result.removed > 0 ? "info" : "debug";
       logger[level](result, "compared with the host");
+      // A question for each merge request: not every time.
+      await previews.tidy(hooks ? (of) => reviews.isOpen(of) : undefined);
       await collectSnapshots();
       await stopUnentitled(workspaces, forge, logger);
       const toReview = await reviews.resync();
@@ -336,7 +378,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
   };
   const collectSnapshots = async () => {
     const { keep, spare } = await neededSnapshots({ data, desired, documents, runs });
-    const gone = await snapshots.sweep(keep, snapshotGraceMs, spare);
+    const gone = await snapshots.sweep([...keep, ...(await previews.needs())], snapshotGraceMs, spare);
     if (gone.length > 0) logger.info({ snapshots: gone.length }, "unused snapshots removed");
     await lfsStore.sweep(snapshotGraceMs);
   };
@@ -371,8 +413,10 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     readHeadFile,
     workspaces,
     requests,
+    rollback: { forge, mirrors, nudgeProject: nudgeNews },
     readsShared,
     deliveries,
+    previews,
     remotes,
     library: new Library({ forge, mirrors, tracked, onMoved: nudgeNews }),
     secrets: secretBook({ forge, secrets, logger, nudgeProject, publicKey: config.runnerKey }),
@@ -419,6 +463,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
   const address = server.address();
 
   return {
+    previews,
     port: typeof address === "object" && address !== null ? address.port : config.httpPort,
     async close() {
       stopping.abort();
@@ -438,15 +483,6 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     },
   };
 }
-
-/** Until there are some. */
-const noPreviews: Previews = {
-  want: async () => {
-    throw new ActionNeededError("PREVIEWS_OFF", "this platform runs no previews");
-  },
-  remove: async () => undefined,
-  states: async () => [],
-};
 
 function isEmpty(revision: string): boolean {
   return /^0+$/.test(revision);

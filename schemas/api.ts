@@ -104,6 +104,23 @@ export interface StateChange {
   commit: string | null;
 }
 
+/** A twin's folder as it was, in one commit. */
+export interface Rollback {
+  user: string;
+  twin: string;
+  /** Head of the default branch before. */
+  from: string;
+  /** The revision that counts again. */
+  to: string;
+  /** Changes to files. */
+  files: number;
+  commit: string;
+  /** Where the commit is. */
+  branch: string;
+  /** To be merged by somebody; `null` where the default branch has the commit. */
+  mergeRequest: { iid: number; url: string } | null;
+}
+
 /** What a run kept, in one commit. */
 export interface SavedOutputs {
   user: string;

@@ -59,7 +59,7 @@ test("pip packages need a template that has Python", async () => {
 
 test("every template says what it is", async () => {
   const all = await listWorkspaceTemplates();
-  expect(all.map((template) => template.name)).toEqual(["base", "jupyter", "python"]);
+  expect(all.map((template) => template.name)).toEqual(["base", "desktop", "jupyter", "python"]);
   for (const { title, description, installs, session } of all) {
     expect(title && description && installs.length).toBeTruthy();
     expect(session.services.every(({ path }) => path.startsWith("/"))).toBe(true);

@@ -9,6 +9,7 @@ import { type ValidatedRepository, validateRepository } from "#schemas/validate-
 
 const examples = join(packageRoot, "examples");
 const users = ["user1", "user2"];
+const shared = ["common", "turbine-assets", "rotor-tests"];
 const templates = ["base", "python"];
 
 function filesOf(folder: string): string[] {
@@ -41,7 +42,7 @@ function validate(repository: string): Promise<ValidatedRepository> {
   });
 }
 
-test.each(["platform", "common", ...users])(
+test.each(["platform", ...shared, ...users])(
   "the example repository %s has nothing to complain about",
   async (name) => {
     expect((await validate(name)).diagnostics).toEqual([]);
@@ -107,7 +108,7 @@ test("a twin declares every shared asset that its files, or its assets' files, n
 });
 
 test("every script says what runs it and is executable, as Git will keep it", () => {
-  for (const repository of ["common", ...users]) {
+  for (const repository of [...shared, ...users]) {
     for (const path of filesOf(join(examples, repository))) {
       const file = join(examples, repository, path);
       const hasInterpreter = readFileSync(file, "utf8").startsWith("#!");

@@ -13,6 +13,12 @@ export interface RunEnd {
   reason: string | null;
 }
 
+export interface FollowHooks {
+  onLine: (line: LogLine) => void;
+  onLost: () => void;
+  signal: AbortSignal;
+}
+
 /**
  * Hands on every line of a run's log, once, until it has ended; a connection that is lost on the way is taken up again
  * where it was. Resolves with how the run ended.
@@ -20,13 +26,18 @@ export interface RunEnd {
 export async function followRun(
   api: ApiClient,
   run: { twin: TwinName; id: string },
-  hooks: { onLine: (line: LogLine) => void; onLost: () => void; signal: AbortSignal },
+  hooks: FollowHooks,
 ): Promise<RunEnd> {
+  return await followLog(api, `${runPath(run.twin, run.id)}/log`, hooks);
+}
+
+/** The same for the log at this path. */
+export async function followLog(api: ApiClient, path: string, hooks: FollowHooks): Promise<RunEnd> {
   let lastId: string | undefined;
   let pauseMs = firstPauseMs;
   for (let attempt = 0; ; attempt += 1) {
     try {
-      for await (const { id, event, data } of api.events(`${runPath(run.twin, run.id)}/log`, lastId)) {
+      for await (const { id, event, data } of api.events(path, lastId)) {
         if (event === "end") return JSON.parse(data) as RunEnd;
         hooks.onLine(JSON.parse(data) as LogLine);
         lastId = id ?? lastId;

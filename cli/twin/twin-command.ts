@@ -5,6 +5,7 @@ import { historyCommand } from "./history.ts";
 import { listCommand } from "./list.ts";
 import { logsCommand } from "./logs.ts";
 import { outputsCommand } from "./outputs.ts";
+import { rollbackCommand } from "./rollback.ts";
 import { cancelCommand, rerunCommand, runCommand } from "./run.ts";
 import { saveCommand } from "./save.ts";
 import { showCommand } from "./show.ts";
@@ -26,5 +27,6 @@ export function twinCommand(io: CliIo, end: SetExitCode): Command {
     .addCommand(rerunCommand(io, end))
     .addCommand(cancelCommand(io))
     .addCommand(outputsCommand(io))
-    .addCommand(saveCommand(io));
+    .addCommand(saveCommand(io))
+    .addCommand(rollbackCommand(io));
 }

@@ -79,6 +79,31 @@ test("one user sees nothing of another one's repository, and both may read the c
   expect((await git("ls-remote", common.href, "refs/heads/main")).stdout).toContain("refs/heads/main");
 });
 
+test("of the shared repositories beside the common library one is for both users, and one for the first alone", async () => {
+  const readable = async (project: string, as: string) => {
+    const url = new URL(remote("user1", as));
+    url.pathname = `/${project}.git`;
+    return (await git("ls-remote", url.href, "refs/heads/main")).stdout.includes("refs/heads/main");
+  };
+  expect([
+    await readable("lab/turbine-assets", "user1"),
+    await readable("lab/turbine-assets", "user2"),
+  ]).toEqual([true, true]);
+  // A member of the group reads it through the platform; on the Git host it is nobody's but the platform's.
+  expect([await readable("lab/rotor-tests", "user1"), await readable("lab/rotor-tests", "user2")]).toEqual([
+    false,
+    false,
+  ]);
+  expect(await readable("lab/rotor-tests", "dtaas-bot")).toBe(true);
+  const headers = { "private-token": first.tokens["dtaas-bot"] ?? "" };
+  const members = await (await fetch(`${forge.url}/api/v4/groups/rotor/members/all`, { headers })).json();
+  expect((members as { username: string }[]).map(({ username }) => username).sort()).toEqual([
+    "dtaas-bot",
+    "root",
+    "user1",
+  ]);
+});
+
 test("a later start keeps the tokens and never touches what users have pushed", async () => {
   const work = join(folder, "work");
   await git("clone", "--quiet", remote("user2"), work);

@@ -1,13 +1,21 @@
 import { readdir } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { access, ForgeAdmin, type SeededProject } from "./forge-admin.ts";
-import { pushFolder } from "./push-folder.ts";
+import { type Author, pushFolder } from "./push-folder.ts";
 import { makePassword, type Secrets, saveSecrets } from "./secrets.ts";
 
 export const group = "dtaas";
 /** The platform's own account on the forge: it ensures hooks, reads repositories and reports. */
 export const botName = "dtaas-bot";
 export const exampleUsers = ["user1", "user2"] as const;
+/** Shared-asset repositories outside of the users' group; `readers`: a group whose members read it, and who that is. */
+const lab = {
+  group: "lab",
+  projects: [
+    { name: "turbine-assets", members: exampleUsers },
+    { name: "rotor-tests", members: [], readers: { group: "rotor", members: ["user1"] } },
+  ],
+} as const;
 
 export interface Seeded {
   /** Tokens by user name, `root` and the bot included. */
@@ -24,7 +32,7 @@ export interface Seeded {
  */
 export async function seed(options: {
   forgeUrl: string;
-  /** Folder with `platform`, `common` and one folder for each example user. */
+  /** Folder with one folder for each example repository, called like the last part of its project. */
   examples: string;
   dataFolder: string;
   secrets: Secrets;
@@ -52,6 +60,7 @@ export async function seed(options: {
   const pushedTwins: string[] = [];
   const root = { username: "root", name: "Administrator", token: secrets.forgeRootToken };
   for (const shared of [platform, common]) await pushExample(options, shared, root);
+  await seedLab(admin, options, { bot: bot.id, users, root });
   const repositories: Record<string, string> = {};
   for (const [name, user] of users) {
     const own = await project(name);
@@ -64,6 +73,31 @@ export async function seed(options: {
   const tokens: Record<string, string> = { root: secrets.forgeRootToken, [botName]: bot.token };
   for (const [name, user] of users) tokens[name] = user.token;
   return { tokens, repositories, pushedTwins };
+}
+
+/** The shared repositories of `lab`, and who may read them. Makes what is missing. */
+export async function seedLab(
+  admin: ForgeAdmin,
+  options: { examples: string; onStep: (text: string) => void },
+  people: { bot: number; users: ReadonlyMap<string, { id: number }>; root: Author },
+): Promise<void> {
+  const groupId = await admin.ensureGroup(lab.group);
+  await admin.ensureMember(`groups/${groupId}`, people.bot, access.maintainer);
+  const join = async (of: string, names: readonly string[]) => {
+    for (const name of names) {
+      const user = people.users.get(name);
+      if (user) await admin.ensureMember(of, user.id, access.reporter);
+    }
+  };
+  for (const shared of lab.projects) {
+    const project = await admin.ensureProject(groupId, `${lab.group}/${shared.name}`, shared.name);
+    await pushExample(options, project, people.root);
+    await join(`projects/${project.id}`, shared.members);
+    if (!("readers" in shared)) continue;
+    const readers = `groups/${await admin.ensureGroup(shared.readers.group)}`;
+    await admin.ensureMember(readers, people.bot, access.reporter); // to see who belongs to it
+    await join(readers, shared.readers.members);
+  }
 }
 
 async function ensureAccount(
@@ -87,11 +121,11 @@ async function ensureAccount(
 async function pushExample(
   options: { examples: string; onStep: (text: string) => void },
   project: SeededProject,
-  author: { username: string; name: string; token: string },
+  author: Author,
 ): Promise<boolean> {
   if (!project.isEmpty) return false;
   options.onStep(`git push ${project.path}`);
-  const folder = join(options.examples, project.path.slice(group.length + 1));
+  const folder = join(options.examples, basename(project.path));
   const message = "feat: add the examples";
   await pushFolder({ folder, gitUrl: project.gitUrl, branch: "main", message, author });
   return true;

@@ -12,7 +12,7 @@ import {
 } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type DataFolder, dataFolder, snapshotPath } from "#core/data-folder";
 import { ActionNeededError } from "#core/errors";
 import {
@@ -379,6 +379,23 @@ describe.each(["in process", "with git"] as const)("small repositories are read 
     const broken = await push({ ...files, "missing.bin": pointer });
     await expect(snapshots.ensure(project, broken)).rejects.toMatchObject({ code: "TREE_REFUSED" });
     expect(await readdir(join(first, ".."))).toHaveLength(2);
+  });
+
+  test("what was asked for in passing goes with the first sweep that nobody needs it in, unless somebody else has asked", async () => {
+    const { project, snapshots, push } = await freshProject();
+    const [passing, both] = [await push({ a: "1" }), await push({ a: "2" })];
+    await snapshots.ensurePassing(project, passing);
+    await snapshots.ensurePassing(project, both);
+    await snapshots.ensure(project, both);
+    expect(await snapshots.sweep([], 600_000)).toEqual([]); // whoever needs it may be about to say so
+    vi.useFakeTimers({ toFake: ["Date"] });
+    try {
+      vi.setSystemTime(Date.now() + 60_000);
+      expect(await snapshots.sweep([{ project: project.path, commit: passing }], 600_000)).toEqual([]);
+      expect(await snapshots.sweep([], 600_000)).toEqual([{ project: project.path, commit: passing }]);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   test("nothing goes of a project of which it is not known what is needed", async () => {

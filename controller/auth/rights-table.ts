@@ -50,6 +50,11 @@ export const rightsTable: readonly RightsRow[] = [
     ...developers,
   },
   {
+    route: "POST /twins/{user}/{twin}/rollback",
+    says: "make a twin as it was: a commit or merge request with the caller's own token, likewise",
+    ...developers,
+  },
+  {
     route: `POST ${run}/save`,
     says: "commit what it kept, with the caller's own token, so the Git host decides, too",
     ...developers,
@@ -72,6 +77,13 @@ export const rightsTable: readonly RightsRow[] = [
     route: "POST /library/graphql",
     says: "read folders and files; what may not be seen is null",
     ...everybody,
+  },
+  { route: "GET /users/{user}/previews", says: "previews of merge requests", ...members },
+  { route: "GET /users/{user}/previews/{id}", says: "those of one merge request", ...members },
+  {
+    route: "GET /users/{user}/previews/{id}/{twin}/runs/{run}/log",
+    says: "the log of one of their runs",
+    ...members,
   },
   { route: "GET /users/{user}/remotes", says: "repositories on other hosts", ...members },
   { route: "POST /users/{user}/remotes/{remote}/sync", says: "pull from or push to one", ...developers },

@@ -9,6 +9,7 @@ import {
   desiredTwin,
   manifestOf,
   outcomeOf,
+  previewsOf,
   startApi,
 } from "../../test/fixtures/api-fixture.ts";
 import { commitFiles, runGitIn } from "../../test/fixtures/git-http-server.ts";
@@ -29,6 +30,7 @@ const values: Record<string, string> = {
   repository: "user1",
   remote: "upstream",
   name: "TOKEN",
+  run: "r0000000000000000b",
 };
 const bodies: Record<string, unknown> = {
   "PUT /twins/{user}/{twin}/state": { state: "running" },
@@ -58,6 +60,7 @@ beforeAll(async () => {
   await mkdir(mirror, { recursive: true });
   runGitIn(mirror, ["init", "--quiet", "--bare", "--initial-branch=main", "."]);
   commitFiles(mirror, { "models/a.txt": "a" });
+  api.previews.push(previewsOf(id, values["run"] ?? ""));
   api.deliveries.push({
     id: "d1",
     acceptedAt: "2026-01-01T00:00:00Z",

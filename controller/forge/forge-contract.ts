@@ -120,7 +120,7 @@ export function forgeContract(stage: () => ForgeStage): void {
     await stage().forge.ensureHook(project, hook);
     const made = await stage().hooks(project.path);
     expect(made.map(({ url }) => url).sort()).toEqual(["http://127.0.0.1:9/somebody-else", hook.url]);
-    expect(made.find(({ url }) => url === hook.url)?.events).toEqual(["push"]);
+    expect(made.find(({ url }) => url === hook.url)?.events).toEqual(["push", "merge_requests", "note"]);
     await stage().forge.ensureHook(project, hook);
     expect(await stage().hooks(project.path)).toEqual(made);
 
@@ -141,7 +141,7 @@ export function forgeContract(stage: () => ForgeStage): void {
     await stage().forge.ensureHook(project, hook);
     const hooks = await stage().hooks(project.path);
     expect(hooks).toHaveLength(1);
-    expect(hooks[0]).toMatchObject({ url: hook.url, events: ["push"] });
+    expect(hooks[0]).toMatchObject({ url: hook.url, events: ["push", "merge_requests", "note"] });
   });
 
   test("a commit status goes from pending to its end and is read back; a step back is no error", async () => {

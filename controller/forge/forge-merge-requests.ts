@@ -17,12 +17,11 @@ export interface ForgeMergeRequests {
   diff(project: ForgeProject, iid: number): Promise<MergeRequestDiff>;
   /** Everything that was said, oldest first; notes that the host makes by itself are left out. */
   discussions(project: ForgeProject, iid: number): Promise<Discussion[]>;
-  /** Says something: on its own, on a line of the diff, or in answer. `undefined` where the host does not take the line. */
-  say(
-    project: ForgeProject,
-    iid: number,
-    note: NewNote,
-  ): Promise<{ discussion: string; note: number } | undefined>;
+  /**
+   * Says something: on its own, which is no thread and waits for nobody; as a thread on a line of the diff; or in answer. Its id;
+   * `undefined` where the host does not take the line.
+   */
+  say(project: ForgeProject, iid: number, note: NewNote): Promise<number | undefined>;
   /** Replaces the text of a note of our own. */
   edit(project: ForgeProject, iid: number, edit: NoteEdit): Promise<void>;
   /** Marks a thread as resolved, or open again. */

@@ -11,6 +11,7 @@ import {
   desiredTwin,
   manifestOf,
   outcomeOf,
+  previewsOf,
   revision,
   spec,
   startApi,
@@ -616,6 +617,17 @@ test("a run that kept nothing, that has not ended, or that kept too much for one
     status: 409,
     body: { code: "RUN_NOT_ENDED" },
   });
+});
+
+test("previews that run count against the user's limits, too", async () => {
+  const limits = { cpus: 1 };
+  await api.desire("user1", [desiredTwin("tank", { state: "stopped" })], { limits });
+  const run = { operation: "create" };
+  api.previews.push(previewsOf("12", id)); // the fixture's takes one core
+  const refused = await ask<Problem>("developer", "POST", "/twins/user1/tank/runs", run);
+  expect([refused.status, refused.body.code]).toEqual([409, "LIMIT_REACHED"]);
+  api.previews.splice(0);
+  expect((await ask("developer", "POST", "/twins/user1/tank/runs", run)).status).toBe(202);
 });
 
 test("an operation beyond the user's limits is refused, one that ends something is not", async () => {

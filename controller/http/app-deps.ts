@@ -7,9 +7,11 @@ import type { SignIn } from "../auth/sign-in.ts";
 import type { Forge } from "../forge/forge.ts";
 import type { Library } from "../library/library.ts";
 import type { ControllerMetrics } from "../metrics.ts";
+import type { PreviewBook } from "../previews/preview-book.ts";
 import type { Remotes } from "../remotes/remotes.ts";
 import type { ReadHeadFile } from "../requests/change-state.ts";
 import type { RequestBook } from "../requests/request-book.ts";
+import type { RollbackDeps } from "../rollback/rollback-twin.ts";
 import type { SecretBook } from "../secrets/secret-book.ts";
 import type { WorkspaceBook } from "../workspaces/workspace-book.ts";
 
@@ -33,10 +35,12 @@ export interface AppDeps {
   metrics: ControllerMetrics;
   readHeadFile: ReadHeadFile;
   requests: RequestBook;
+  rollback: RollbackDeps;
   /** Reading a shared-asset repository as a member of a group that platform.yaml names. */
   readsShared: ReadsShared;
   deliveries: DeliveryBook;
   library: Library;
+  previews: Pick<PreviewBook, "ofUser" | "get" | "changes">;
   remotes: Pick<Remotes, "list" | "request">;
   secrets: SecretBook;
   plan: (user: string) => Promise<PlanView>;

@@ -20,6 +20,7 @@ import { libraryRoutes } from "./library-routes.ts";
 import { logRoute } from "./log-route.ts";
 import { openApiDocument } from "./openapi.ts";
 import { platformRoutes } from "./platform-routes.ts";
+import { previewRoutes } from "./preview-routes.ts";
 import { addProbeRoutes } from "./probe-routes.ts";
 import { remoteRoutes } from "./remote-routes.ts";
 import { requestLog, requestMetrics } from "./request-log.ts";
@@ -93,10 +94,11 @@ export function apiRoutes(
   const state = { documents, forge, readHeadFile: deps.readHeadFile };
   return [
     ...platformRoutes({ ...deps, documents, rights, startedAt: new Date() }),
-    ...twinRoutes({ documents, runs, rights, memberships, state }),
+    ...twinRoutes({ documents, runs, rights, memberships, state, rollback: deps.rollback }),
     ...runRoutes({ data, runs, requests, forge, memberships, rights, publicUrl: deps.publicUrl }),
     logRoute({ data, runs, streams }),
-    eventRoute({ data, documents, rights, streams }),
+    eventRoute({ data, documents, rights, streams, previews: deps.previews }),
+    ...previewRoutes({ data, previews: deps.previews, streams }),
     ...libraryRoutes({ library: deps.library, rights, stopping: deps.stopping }),
     ...remoteRoutes({ remotes: deps.remotes }),
     ...secretRoutes({ secrets: deps.secrets, rights, memberships }),

@@ -3,6 +3,7 @@ import type { PhaseChange } from "#schemas/api";
 import type { ObservedTwin } from "#schemas/observed-state";
 import { callerOf } from "../auth/requires.ts";
 import type { Rights } from "../auth/rights.ts";
+import type { PreviewBook } from "../previews/preview-book.ts";
 import { observedChanges } from "../reading/observed-changes.ts";
 import type { StoredDocuments } from "../reading/stored-documents.ts";
 import type { ApiRoute } from "./api-route.ts";
@@ -13,10 +14,11 @@ export interface EventRouteDeps {
   documents: StoredDocuments;
   rights: Rights;
   streams: Streams;
+  previews: Pick<PreviewBook, "changes">;
 }
 
 /**
- * Phase changes of the twins the caller may see, from now on. The first event, `ready`, says that nothing that
+ * Phase changes of the twins and previews the caller may see, from now on. The first event, `ready`, says that nothing that
  * happens from here on is missed: list the twins after it. Rights are asked again for every change.
  */
 export function eventRoute(deps: EventRouteDeps): ApiRoute {
@@ -29,6 +31,13 @@ export function eventRoute(deps: EventRouteDeps): ApiRoute {
       const caller = callerOf(response);
       const stream = deps.streams.open(response, "text/event-stream; charset=utf-8");
       const write = eventWriter(stream);
+      const stopListening = deps.previews.changes.listen((change) => {
+        void deps.rights
+          .mayUser(caller, "see", change.user)
+          .then(async (may) => (may ? await write({ event: "preview", data: change }) : undefined))
+          .catch(() => undefined); // the host does not answer: it is seen in the next list
+      });
+      stream.signal.addEventListener("abort", stopListening, { once: true });
       const last = new Map<string, ReadonlyMap<string, ObservedTwin>>();
       for (const user of await deps.documents.users()) last.set(user, await twinsOf(deps.documents, user));
       const changes = observedChanges(deps.data.observed, stream.signal, () =>

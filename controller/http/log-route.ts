@@ -1,17 +1,10 @@
-import type { Request } from "express";
 import { type DataFolder, runFolder } from "#core/data-folder";
-import { ActionNeededError } from "#core/errors";
-import type { LogLine } from "#schemas/run";
-import { followLog } from "../reading/follow-log.ts";
 import type { RunArchive } from "../reading/run-archive.ts";
 import type { ApiRoute } from "./api-route.ts";
-import { eventWriter, type OpenStream, type Streams } from "./event-stream.ts";
+import type { Streams } from "./event-stream.ts";
 import { noRun } from "./not-there.ts";
-import { badRequest, oneQuery, runIn } from "./read-request.ts";
-
-const kinds = ["text/plain", "application/x-ndjson", "text/event-stream"] as const;
-
-type SendLine = (line: LogLine, offset: number) => Promise<void>;
+import { runIn } from "./read-request.ts";
+import { sendLog } from "./send-log.ts";
 
 export interface LogRouteDeps {
   data: DataFolder;
@@ -19,61 +12,22 @@ export interface LogRouteDeps {
   streams: Streams;
 }
 
-/**
- * The log of a run: as text, as NDJSON, or as Server-Sent Events, which always follow. The id of an event is the byte
- * offset behind its line, so a reader that comes back with `Last-Event-ID` misses and repeats nothing. After the
- * outcome comes one event `end`.
- */
-export function logRoute(deps: LogRouteDeps): ApiRoute {
+/** The log of a run; see `sendLog`. */
+export function logRoute({ data, runs, streams }: LogRouteDeps): ApiRoute {
   return {
     method: "get",
     path: "/twins/{user}/{twin}/runs/{id}/log",
     action: "see",
     resource: "user",
     handle: async (request, response) => {
-      const run = runIn(request);
-      const kind = request.accepts([...kinds]);
-      if (!kind) throw new ActionNeededError("NOT_ACCEPTABLE", `a log comes as ${kinds.join(", ")}`);
-      const look = () => deps.runs.get(run.user, run.twin, run.id);
-      if (!(await look())) throw noRun(run);
-      const isEvents = kind === "text/event-stream";
-      const follow = isEvents || isYes(oneQuery(request, "follow"));
-      const after = offsetOf(request);
-      const stream = deps.streams.open(response, `${kind}; charset=utf-8`);
-      const write = isEvents ? eventWriter(stream) : undefined;
-      const send: SendLine = write
-        ? (line, offset) => write({ id: String(offset), data: line })
-        : lineSender(stream, kind === "text/plain");
-      const pieces = followLog(runFolder(deps.data, run.user, run.twin, run.id), {
-        after,
-        follow,
-        isEnded: async () => ((await look())?.state ?? "ended") === "ended",
-        signal: stream.signal,
-      });
-      for await (const { line, offset } of pieces) await send(line, offset);
-      if (write && !stream.signal.aborted) {
-        const { outcome = null, exitCode = null, reason = null } = (await look()) ?? {};
-        await write({ event: "end", data: { outcome, exitCode, reason } });
-      }
-      stream.close();
+      const { user, twin, id } = runIn(request);
+      const look = async () => {
+        const found = await runs.get(user, twin, id);
+        return found && { ...found, hasEnded: found.state === "ended" };
+      };
+      if (!(await look())) throw noRun({ user, twin, id });
+      const folder = runFolder(data, user, twin, id);
+      await sendLog(request, response, { run: { folder, look }, streams });
     },
   };
-}
-
-function lineSender(stream: OpenStream, isText: boolean): SendLine {
-  const format = isText ? (line: LogLine) => line.text : (line: LogLine) => JSON.stringify(line);
-  return async (line) => await stream.write(`${format(line)}\n`);
-}
-
-function isYes(value: string | undefined): boolean {
-  if (value === undefined || value === "false" || value === "0") return false;
-  if (value === "" || value === "true" || value === "1") return true;
-  throw badRequest("follow must be true or false");
-}
-
-/** Where to go on: the header that event-stream clients send, or `after`. */
-function offsetOf(request: Request): number {
-  const text = request.get("Last-Event-ID") || oneQuery(request, "after") || "0";
-  if (!/^\d{1,15}$/.test(text)) throw badRequest("after must be the id of an earlier line");
-  return Number(text);
 }

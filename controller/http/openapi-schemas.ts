@@ -204,6 +204,21 @@ export const schemas: Record<string, object> = {
     changed: { type: "boolean", description: "False: the branch has all of them already." },
     commit: orNull(text),
   }),
+  Rollback: record("A twin's folder as it was, in one commit.", {
+    user: text,
+    twin: text,
+    from: { ...text, description: "Head of the default branch before." },
+    to: { ...text, description: "The revision that counts again." },
+    files: { ...whole, description: "Changes to files." },
+    commit: text,
+    branch: { ...text, description: "Where the commit is." },
+    mergeRequest: {
+      type: ["object", "null"],
+      description: "To be merged by somebody; null where the default branch has the commit.",
+      required: ["iid", "url"],
+      properties: { iid: whole, url: text },
+    },
+  }),
   Delivery: record("One webhook call and what became of it.", deliveryFields),
   DeliveryDetails: record("A delivery with the twins of its project as they are now.", {
     ...deliveryFields,

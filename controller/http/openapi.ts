@@ -1,4 +1,5 @@
 import { libraryPaths, librarySchemas } from "./openapi-library.ts";
+import { previewPaths, previewSchemas } from "./openapi-previews.ts";
 import { remotePaths, remoteSchemas } from "./openapi-remotes.ts";
 import { itemsOf, ref, schemas } from "./openapi-schemas.ts";
 import { workspacePaths, workspaceSchemas } from "./openapi-workspaces.ts";
@@ -80,6 +81,7 @@ const ofTwin = query("twin", "Only for this twin; without it, for all of the pro
 
 const paths: Record<string, Record<string, Operation>> = {
   ...libraryPaths({ operation, json, problem, query }),
+  ...previewPaths({ operation, json, problem, query }),
   ...remotePaths({ operation, json, problem, query }),
   "/openapi.json": {
     get: {
@@ -179,6 +181,34 @@ const paths: Record<string, Record<string, Operation>> = {
           "200": json("What was committed.", ref("StateChange")),
           "409": problem("The file cannot be changed, or has moved on."),
           "422": problem("The Git host refused."),
+        },
+      },
+    ),
+  },
+  [`${twin}/rollback`]: {
+    post: operation(
+      `${twin}/rollback`,
+      "twins",
+      "Makes a twin's folder as it was at a former revision, with the caller's own token.",
+      {
+        requestBody: body({
+          type: "object",
+          properties: {
+            revision: {
+              type: "string",
+              description: "Id of a commit of the default branch; without it, the last one that was live.",
+            },
+            mergeRequest: {
+              type: "boolean",
+              description:
+                "Propose it; so it is done, too, where the caller may not push to the default branch.",
+            },
+          },
+        }),
+        responses: {
+          "200": json("The commit, and the merge request where there is one.", ref("Rollback")),
+          "409": problem("There is nothing to roll back, or nothing is known to have been live."),
+          "422": problem("The twin is not in that revision, has links, or the Git host refused."),
         },
       },
     ),
@@ -301,7 +331,8 @@ const paths: Record<string, Record<string, Operation>> = {
       {
         responses: {
           "200": {
-            description: "First `ready`: list the twins after it and nothing is missed. Then `phase` events.",
+            description:
+              "First `ready`: list the twins after it and nothing is missed. Then `phase` events, and `preview` events for previews of merge requests.",
             content: { "text/event-stream": { schema: { type: "string" } } },
           },
         },
@@ -350,7 +381,7 @@ export function openApiDocument(version: string) {
             "Of a browser that has signed in at /auth/login (`__Host-dtaas_session` with https). What changes something also needs the header `X-DTaaS-Request: 1`, from a page of the platform's own origin.",
         },
       },
-      schemas: { ...schemas, ...librarySchemas, ...remoteSchemas, ...workspaceSchemas },
+      schemas: { ...schemas, ...librarySchemas, ...previewSchemas, ...remoteSchemas, ...workspaceSchemas },
     },
   };
 }

@@ -1,4 +1,5 @@
-import type { Items, StateChange, TwinView } from "#schemas/api";
+import type { Request } from "express";
+import type { Items, Rollback, StateChange, TwinView } from "#schemas/api";
 import type { Memberships } from "../auth/memberships.ts";
 import { callerOf } from "../auth/requires.ts";
 import type { Rights } from "../auth/rights.ts";
@@ -7,9 +8,10 @@ import { isSafeName } from "../reading/safe-name.ts";
 import type { StoredDocuments } from "../reading/stored-documents.ts";
 import { twinViews } from "../reading/twin-views.ts";
 import { type ChangeStateDeps, changeState } from "../requests/change-state.ts";
+import { type RollbackDeps, rollbackTwin } from "../rollback/rollback-twin.ts";
 import type { ApiRoute } from "./api-route.ts";
 import { noTwin } from "./not-there.ts";
-import { badRequest, bodyField, manyQuery, oneQuery, twinIn } from "./read-request.ts";
+import { badRequest, bodyField, bodyValue, manyQuery, oneQuery, twinIn } from "./read-request.ts";
 import { visibleUsers } from "./visible-users.ts";
 
 export interface TwinRouteDeps {
@@ -18,6 +20,7 @@ export interface TwinRouteDeps {
   rights: Rights;
   memberships: Pick<Memberships, "project">;
   state: ChangeStateDeps;
+  rollback: RollbackDeps;
 }
 
 export function twinRoutes(deps: TwinRouteDeps): ApiRoute[] {
@@ -76,7 +79,31 @@ export function twinRoutes(deps: TwinRouteDeps): ApiRoute[] {
         response.json(answer);
       },
     },
+    {
+      method: "post",
+      path: "/twins/{user}/{twin}/rollback",
+      action: "change-state",
+      resource: "user",
+      handle: async (request, response) => {
+        const { user, twin } = twinIn(request);
+        const revision = optionalText(request, "revision");
+        const asMergeRequest = bodyValue(request, "mergeRequest") ?? false;
+        if (typeof asMergeRequest !== "boolean") throw badRequest("mergeRequest is true or false");
+        const project = await deps.memberships.project(rights.projectOf(user));
+        if (!project) throw noTwin(user, twin, []);
+        const wish = { user, twin, asMergeRequest, ...(revision === undefined ? {} : { revision }) };
+        const { token } = callerOf(response);
+        const answer: Rollback = await rollbackTwin(deps.rollback, wish, { token, project });
+        response.json(answer);
+      },
+    },
   ];
+}
+
+function optionalText(request: Request, name: string): string | undefined {
+  const value = bodyValue(request, name);
+  if (value === undefined || (typeof value === "string" && value.length <= 100)) return value;
+  throw badRequest(`${name} is a text of at most 100 characters`);
 }
 
 function parseLabel(text: string): [string, string] {

@@ -264,7 +264,9 @@ test("asked for again, one that has ended runs once more, one that runs does not
   await book.want({ ...mergeRequest, commit: after });
   const [first] = (await document())?.twins ?? [];
   if (!first) throw new Error("no preview");
+  expect((await book.use("user1")).cpus).toBe(0);
   await observe(first, { phase: "running" });
+  expect(await book.use("user1")).toEqual({ twins: 0, cpus: 1, memoryBytes: 1024 });
   await book.want({ ...mergeRequest, commit: after, again: true });
   expect((await document())?.twins[0]?.attempt).toBe(1);
   await observe(first, { phase: "failed", reason: "x" });

@@ -1,16 +1,20 @@
 import { ActionNeededError, messageOf } from "#core/errors";
 import type { Logger } from "#core/logger";
 import { SerialByKey } from "#core/serial-by-key";
+import { useOfPreview } from "#planning/preview-room";
 import type { PinnedSnapshot } from "#schemas/desired-state";
+import type { PreviewsView } from "#schemas/preview-view";
 import { isOver, type WantedPreview, type WantedPreviews } from "#schemas/previews";
-import { quote } from "#schemas/quote";
-import { isTwinName } from "#schemas/twin-name";
+import { addUse, noUse, type Use } from "#schemas/use";
 import type { ForgeProject } from "../forge/forge.ts";
 import type { Tracked } from "../reconcile/tracked.ts";
 import type { ComparisonStore } from "./comparison-store.ts";
 import { type PreviewRecords, seenOf } from "./observed-previews.ts";
+import { PhaseChanges } from "./phase-changes.ts";
 import type { PreviewComparisons } from "./preview-comparisons.ts";
 import { previewId } from "./preview-id.ts";
+import { checkNames, previewSources } from "./preview-sources.ts";
+import { previewsView } from "./preview-views.ts";
 import type { MergeRequestRef, PreviewState, Previews, PreviewsWanted } from "./previews.ts";
 import { type PreviewSource, type ResolveDeps, type Resolved, resolvePreviews } from "./resolve-previews.ts";
 import { statesOf } from "./states-of.ts";
@@ -18,7 +22,6 @@ import type { WantedDocuments } from "./wanted-documents.ts";
 
 // Merge requests of one user with previews, those that have ended included: each has a document, and files for its time.
 const maxMergeRequests = 50;
-const maxNames = 50; // more than the previews of one merge request
 // What nobody has removed goes after this: the merge request was closed while nobody listened.
 const maxAgeMs = 30 * 24 * 3_600_000;
 
@@ -41,8 +44,9 @@ export interface PreviewBookDeps extends Omit<ResolveDeps, "tracked"> {
 export class PreviewBook implements Previews {
   readonly #deps: PreviewBookDeps;
   readonly #serial = new SerialByKey();
-  /** By merge request: what was said last. */
+  /** By user and merge request: what was said last. */
   readonly #told = new Map<string, string>();
+  readonly changes = new PhaseChanges();
 
   constructor(deps: PreviewBookDeps) {
     this.#deps = deps;
@@ -56,7 +60,7 @@ export class PreviewBook implements Previews {
     }
     checkNames(wanted.twins ?? []);
     await this.#ofMergeRequest(wanted, async () => {
-      const sources = this.#sources(wanted);
+      const sources = previewSources(this.#deps, wanted);
       for (const source of sources) await this.#wantOf(wanted, source);
       const users = new Set(sources.map(({ user }) => user));
       for (const document of this.#deps.documents.of(wanted)) {
@@ -68,39 +72,58 @@ export class PreviewBook implements Previews {
   async remove(of: MergeRequestRef): Promise<void> {
     await this.#ofMergeRequest(of, async () => {
       for (const document of this.#deps.documents.of(of)) await this.#drop(document);
-      this.#told.delete(keyOf(of));
     });
   }
 
   async states(of: MergeRequestRef): Promise<PreviewState[]> {
-    const { documents, records, comparisons } = this.#deps;
     const states: PreviewState[] = [];
-    for (const document of documents.of(of)) {
-      const record = await records.get(document.user, document.id);
-      const isShared = document.id !== previewId(of, true);
-      const compared = await Promise.all(
-        document.twins.map((twin) => comparisons.of(document, twin, seenOf(twin, record))),
-      );
-      states.push(
-        ...statesOf(document, record, compared).map((state) =>
-          isShared ? { ...state, twin: `${document.user}/${state.twin}` } : state,
-        ),
-      );
+    for (const document of this.#deps.documents.of(of)) {
+      const isOwn = document.id === previewId(of, true);
+      states.push(...statesOf(await this.#view(document), isOwn ? "" : `${document.user}/`));
     }
     return states;
   }
 
+  /** Those of one user, by merge request. */
+  async ofUser(user: string): Promise<PreviewsView[]> {
+    const documents = this.#deps.documents.ofUser(user).sort((a, b) => (a.wantedAt < b.wantedAt ? 1 : -1));
+    return await Promise.all(documents.map((document) => this.#view(document)));
+  }
+
+  /** Those of one merge request. */
+  async get(user: string, id: string): Promise<PreviewsView | undefined> {
+    const document = this.#deps.documents.get(user, id);
+    return document && (await this.#view(document));
+  }
+
+  /** What they take of the limits of their user now. */
+  async use(user: string): Promise<Use> {
+    let use = noUse;
+    for (const document of this.#deps.documents.ofUser(user)) {
+      const record = await this.#deps.records.get(user, document.id);
+      for (const twin of document.twins) {
+        if (seenOf(twin, record)?.phase === "running") use = addUse(use, useOfPreview(twin.resources));
+      }
+    }
+    return use;
+  }
+
   /** The runner has said something of this user: whoever shows it is told, once for each change. Errors are logged. */
   async look(user: string): Promise<void> {
-    for (const { mergeRequest } of this.#deps.documents.ofUser(user)) {
+    for (const document of this.#deps.documents.ofUser(user)) {
+      const { id, mergeRequest } = document;
       try {
-        const states = JSON.stringify(await this.states(mergeRequest));
-        if (this.#told.get(keyOf(mergeRequest)) === states) continue;
-        this.#told.set(keyOf(mergeRequest), states);
+        const view = await this.#view(document);
+        const text = JSON.stringify(view);
+        if (this.#told.get(`${user}/${id}`) === text) continue;
+        this.#told.set(`${user}/${id}`, text);
+        this.changes.note(view);
         this.#deps.onChange(mergeRequest);
       } catch (error) {
-        const { iid } = mergeRequest;
-        this.#deps.logger.warn({ user, iid, err: messageOf(error) }, "previews could not be looked at");
+        this.#deps.logger.warn(
+          { user, preview: id, err: messageOf(error) },
+          "previews could not be looked at",
+        );
       }
     }
   }
@@ -203,42 +226,21 @@ export class PreviewBook implements Previews {
     }
   }
 
-  /** Whose twins are previewed, and from where. */
-  #sources(wanted: PreviewsWanted): PreviewSource[] {
-    const { tracked, desired } = this.#deps;
-    const { projectPath: path, commit } = wanted;
-    const role = tracked.role(path);
-    const project = tracked.project(path);
-    if (role.kind === "user" && project) {
-      const { user } = role;
-      return [{ user, own: { project, commit }, ...(wanted.twins ? { twins: wanted.twins } : {}) }];
-    }
-    if (role.kind !== "shared") {
-      throw new ActionNeededError("NO_PREVIEW_THERE", `${path} has no twins of this platform`);
-    }
-    const users = new Set((wanted.twins ?? []).map((name) => name.split("/")[0] ?? ""));
-    return [...users].map((user) => {
-      const document = desired.get(user);
-      const own = tracked.projectOf(user);
-      const sees = document?.view?.sources.some((source) => source.project === path && !source.folder);
-      if (!document || !own || !sees) {
-        throw new ActionNeededError("NO_PREVIEW_THERE", `no twin of ${user} sees ${path}`);
-      }
-      return {
-        user,
-        own: { project: own, commit: document.revision },
-        instead: { project: path, commit },
-        twins: (wanted.twins ?? []).flatMap((name) =>
-          name.startsWith(`${user}/`) ? name.slice(user.length + 1) : [],
-        ),
-      };
-    });
-  }
-
   async #drop(document: WantedPreviews): Promise<void> {
     await this.#deps.documents.remove(document);
     await this.#deps.compared.remove(document);
+    this.#told.delete(`${document.user}/${document.id}`);
+    this.changes.gone(document);
     this.#deps.nudgeUser(document.user);
+  }
+
+  async #view(document: WantedPreviews): Promise<PreviewsView> {
+    const { records, comparisons } = this.#deps;
+    const record = await records.get(document.user, document.id);
+    const compared = await Promise.all(
+      document.twins.map((twin) => comparisons.of(document, twin, seenOf(twin, record))),
+    );
+    return previewsView(document, record, compared);
   }
 
   async #whyGone(
@@ -274,17 +276,6 @@ export class PreviewBook implements Previews {
 
   #ofMergeRequest(of: MergeRequestRef, task: () => Promise<void>): Promise<void> {
     return this.#serial.run(keyOf(of), task);
-  }
-}
-
-/** They may come out of a note: what is no name of a twin does not get into a document. */
-function checkNames(names: readonly string[]): void {
-  const bad = names.find((name) => !isTwinName(name.split("/").at(-1) ?? "") || name.split("/").length > 2);
-  if (bad !== undefined) {
-    throw new ActionNeededError("NO_PREVIEW_THERE", `${quote(bad)} is no name of a twin`);
-  }
-  if (names.length > maxNames) {
-    throw new ActionNeededError("TOO_MANY_PREVIEWS", `${names.length} twins are named, ${maxNames} at most`);
   }
 }
 

@@ -1,34 +1,25 @@
-import type { ObservedPreviewRun, ObservedPreviews, WantedPreviews } from "#schemas/previews";
-import { seenOf } from "./observed-previews.ts";
-import type { Comparison, PreviewRun, PreviewState } from "./previews.ts";
+import type { PreviewsView } from "#schemas/preview-view";
+import type { Comparison, PreviewState } from "./previews.ts";
 
-/** What is known of a merge request's previews, twin by twin. `comparisons` is in the order of `wanted.twins`. Pure. */
-export function statesOf(
-  wanted: WantedPreviews,
-  record: Pick<ObservedPreviews, "twins"> | undefined,
-  comparisons: readonly Comparison[][],
-): PreviewState[] {
-  const previews = wanted.twins.map((twin, index): PreviewState => {
-    const seen = seenOf(twin, record);
-    return {
-      twin: twin.name,
-      commit: twin.commit,
-      phase: seen?.phase ?? "waiting",
-      ...(seen?.reason === undefined ? {} : { reason: seen.reason }),
-      runs: (seen?.runs ?? []).map(runOf),
-      comparisons: comparisons[index] ?? [],
-    };
-  });
-  const refused = wanted.refused.map(
-    ({ name, commit, reason }): PreviewState => ({
-      ...{ twin: name, commit, phase: "failed", reason, runs: [], comparisons: [] },
+/** The same in the words of whoever asked for them. `prefix` stands before the names of twins. Pure. */
+export function statesOf({ twins }: PreviewsView, prefix: string): PreviewState[] {
+  return twins.map(({ twin, commit, phase, reason, runs, comparisons }) => ({
+    ...{ twin: `${prefix}${twin}`, commit, phase },
+    ...(reason === null ? {} : { reason }),
+    runs: runs.map(({ operation, run, exitCode, durationMs }) => ({
+      ...{ operation, run },
+      ...{ exitCode: exitCode ?? undefined, durationMs: durationMs ?? undefined },
+    })),
+    comparisons: comparisons.map((comparison): Comparison => {
+      const { file, column, tolerance, verdict, rows, live, preview } = comparison;
+      const { reason: why, maxDifference, atRow, meanDifference } = comparison;
+      return {
+        ...{ file, column, tolerance, verdict, rows, live, preview },
+        ...(why === null ? {} : { reason: why }),
+        ...(maxDifference === null ? {} : { maxDifference }),
+        ...(atRow === null ? {} : { atRow }),
+        ...(meanDifference === null ? {} : { meanDifference }),
+      };
     }),
-  );
-  return [...previews, ...refused].sort((a, b) => (a.twin < b.twin ? -1 : 1));
-}
-
-function runOf({ operation, run, exitCode, startedAt, finishedAt }: ObservedPreviewRun): PreviewRun {
-  const hasTimes = startedAt !== undefined && finishedAt !== undefined;
-  const durationMs = hasTimes ? Math.max(0, Date.parse(finishedAt) - Date.parse(startedAt)) : undefined;
-  return { operation, run, exitCode, durationMs };
+  }));
 }

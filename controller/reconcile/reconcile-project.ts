@@ -6,8 +6,9 @@ import type { TwinSecrets } from "../secrets/twin-secrets.ts";
 import type { DesiredDocuments } from "./desired-documents.ts";
 import type { HostNews, News } from "./host-news.ts";
 import { knowPlatform, reconcilePlatform } from "./reconcile-platform.ts";
-import { reconcileShared } from "./reconcile-shared.ts";
+import { noteReach, reconcileShared } from "./reconcile-shared.ts";
 import { reconcileUser, removeUser } from "./reconcile-user.ts";
+import type { SharedReach } from "./shared-reach.ts";
 import type { SharedReaders } from "./shared-readers.ts";
 import type { Tracked } from "./tracked.ts";
 
@@ -17,6 +18,7 @@ export interface ReconcileDeps {
   snapshots: { ensure(project: ForgeProject, commit: string): Promise<unknown> };
   tracked: Tracked;
   readers: SharedReaders;
+  reach: SharedReach;
   desired: DesiredDocuments;
   news: HostNews;
   secrets: Pick<TwinSecrets, "read" | "check" | "seal" | "forget">;
@@ -84,12 +86,20 @@ async function reconcileByRole(
 
 /** The head to work on. The host is asked only when there may be something new on it. */
 async function headOf(
-  { mirrors, forge }: ReconcileDeps,
+  deps: ReconcileDeps,
   project: ForgeProject,
   news: News | undefined,
 ): Promise<string | undefined> {
+  const { mirrors, forge } = deps;
   const known = news ? undefined : await mirrors.head(project);
   if (known !== undefined) return known;
   const wanted = news?.head === undefined ? {} : { wanted: news.head };
-  return await mirrors.fetch(project, forge.gitAccess(project), wanted);
+  try {
+    const head = await mirrors.fetch(project, forge.gitAccess(project), wanted);
+    await noteReach(deps, project.path);
+    return head;
+  } catch (error) {
+    await noteReach(deps, project.path, error);
+    throw error;
+  }
 }

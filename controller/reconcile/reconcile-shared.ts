@@ -1,4 +1,4 @@
-import { ActionNeededError } from "#core/errors";
+import { ActionNeededError, messageOf, TryLaterError } from "#core/errors";
 import { checkTree } from "../assets/check-tree.ts";
 import { GitReader } from "../assets/git-reader.ts";
 import type { ForgeProject } from "../forge/forge.ts";
@@ -11,8 +11,7 @@ export async function reconcileShared(
   shared: ForgeProject,
   revision: string | undefined,
 ): Promise<Reconciled> {
-  const concerned = await usersOf(deps, shared.path);
-  for (const { project } of concerned) deps.nudgeProject(project.path);
+  const concerned = await nudgeReaders(deps, shared.path);
   const refusal = revision === undefined ? undefined : await refusalOf(deps, shared, revision);
   if (revision !== undefined && refusal) {
     return { revision, outcome: "refused", summary: `${refusal.message}; the last good revision is used` };
@@ -20,8 +19,28 @@ export async function reconcileShared(
   return {
     ...(revision === undefined ? {} : { revision }),
     outcome: "applied",
-    summary: `${concerned.length} users are looked at again`,
+    summary: `${concerned} users are looked at again`,
   };
+}
+
+/** Looks at everybody again whose view a shared repository may be in. Resolves to how many. */
+async function nudgeReaders(deps: ReconcileDeps, path: string): Promise<number> {
+  const concerned = await usersOf(deps, path);
+  for (const { project } of concerned) deps.nudgeProject(project.path);
+  return concerned.length;
+}
+
+/**
+ * The Git host was asked about a project: it could be reached, or not and why. Whoever sees it as a shared repository is told when
+ * that changes; what they see of it stays. What is no shared repository, and a full disk, is none of this.
+ */
+export async function noteReach(deps: ReconcileDeps, path: string, error?: unknown): Promise<void> {
+  const isShared = deps.tracked.allWishes.some(({ project }) => project === path);
+  const isHosts =
+    error instanceof TryLaterError || (error instanceof ActionNeededError && error.code !== "DISK_FULL");
+  if (!isShared || (error !== undefined && !isHosts)) return;
+  const isNews = error === undefined ? deps.reach.found(path) : deps.reach.lost(path, messageOf(error));
+  if (isNews) await nudgeReaders(deps, path);
 }
 
 /** Why a revision may not be checked out. */

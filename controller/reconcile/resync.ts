@@ -25,6 +25,8 @@ export interface ResyncDeps {
   nudgeProject(path: string, head?: string): void;
   /** The head of a project that may not be fetched: it is not asked for again until the head is another one. */
   refused?(path: string): string | undefined;
+  /** A project could be compared, or not and why. */
+  noteReach?(path: string, error?: unknown): Promise<void>;
 }
 
 export interface ResyncResult {
@@ -48,7 +50,13 @@ export async function resync(
   const shared = await Promise.all(
     tracked.shared
       .filter((path) => !listed.some((project) => project.path === path))
-      .map((path) => forge.project(path)),
+      .map((path) =>
+        // One that does not answer keeps nobody from the others.
+        forge.project(path).catch(async (error: unknown) => {
+          await deps.noteReach?.(path, error);
+          return tracked.project(path);
+        }),
+      ),
   );
   const projects = [...listed, ...shared.filter((project) => project !== undefined)];
   // A list may be cut short by a fault of the host: what is missing counts as gone only when the host says so.
@@ -73,6 +81,7 @@ export async function resync(
         try {
           if (options.hooks || !deps.hooked.has(project.path)) await ensureHook(deps, project);
           const [theirs, ours] = await Promise.all([headOf(project), readHead(deps, project)]);
+          if (theirs === ours) await deps.noteReach?.(project.path); // else the fetch that follows tells
           if (theirs !== undefined && theirs === deps.refused?.(project.path)) return;
           const sameHead = theirs === ours && !isNew.has(project.path);
           if (sameHead && !(await deps.secretsAreBehind(project))) return;
@@ -80,6 +89,7 @@ export async function resync(
           deps.nudgeProject(project.path, theirs);
         } catch (error) {
           failed += 1;
+          await deps.noteReach?.(project.path, error);
           deps.logger.warn(
             { project: project.path, err: messageOf(error) },
             "could not be compared with the host",

@@ -7,6 +7,7 @@ import { newestCommit } from "../assets/newest-commit.ts";
 import type { Forge, ForgeProject } from "../forge/forge.ts";
 import type { ViewPart } from "./asset-list.ts";
 import { pins } from "./pins.ts";
+import type { SharedReach } from "./shared-reach.ts";
 import type { SharedReaders, SharedWish } from "./shared-readers.ts";
 import type { Tracked } from "./tracked.ts";
 
@@ -16,6 +17,7 @@ export interface SharedDeps {
   snapshots: { ensure(project: ForgeProject, commit: string): Promise<unknown> };
   tracked: Tracked;
   readers: Pick<SharedReaders, "mayRead">;
+  reach: Pick<SharedReach, "problem">;
   desired: { all(): DesiredState[] };
   logger: Logger;
   /** Looks at what is only proposed: these commits count instead of the newest ones, by project, and nothing is remembered. */
@@ -59,8 +61,14 @@ export async function openShared(
         continue;
       }
       const part = await openNewest(deps, project);
+      const away = deps.reach.problem(project);
       if (part) opened.parts.push(part);
-      else if (isListed) opened.problems.push({ project, reason: "it is empty, or not there" });
+      if (part && away !== undefined) {
+        const reason = `it cannot be reached: ${away} (seen as of ${part.pinned.commit.slice(0, 8)})`;
+        opened.problems.push({ project, reason });
+      }
+      if (part) continue;
+      if (isListed) opened.problems.push({ project, reason: "it is empty, or not there" });
     } catch (error) {
       const reason = problemOf(error);
       deps.logger.warn({ project, user, err: reason }, "a shared repository is seen as it was last");

@@ -14,6 +14,7 @@ import { isAskedFor } from "#schemas/run";
 import { didYouMean } from "#schemas/suggest";
 import { isTwinName } from "#schemas/twin-name";
 import type { Parameters } from "#schemas/twin-spec";
+import type { Use } from "#schemas/use";
 import type { RunArchive } from "../reading/run-archive.ts";
 import { listFolder, type StoredDocuments } from "../reading/stored-documents.ts";
 import { notRunning } from "../workspaces/workspace-book.ts";
@@ -36,6 +37,8 @@ export interface RequestBookDeps {
   ensureSnapshot?: (pinned: PinnedSnapshot) => Promise<void>;
   /** Whether a user's workspace runs, for runs of a copy of its files. Not given: it does not. */
   isWorkspaceReady?: (user: string) => Promise<boolean>;
+  /** What previews of merge requests take of a user's limits now. Not given: nothing. */
+  previewUse?: (user: string) => Promise<Use>;
   /** Called when a nudge failed: the request is on disk, and the runner's own timer finds it. */
   onNudgeFailed: (user: string, error: unknown) => void;
   onSetAside: OnSetAside;
@@ -187,7 +190,7 @@ export class RequestBook {
         if (run && run.state !== "ended") asked.push(twin.name);
       }
     }
-    const problem = limitProblem(desired, asked);
+    const problem = limitProblem(desired, asked, await this.#deps.previewUse?.(user));
     if (problem === undefined) return;
     throw new ActionNeededError("LIMIT_REACHED", problem, {
       hint: "wait for other runs to end, stop a twin, or ask the platform's administrator for more",

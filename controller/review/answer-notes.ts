@@ -60,9 +60,9 @@ export async function answerNotes(
     if (answer) {
       const { project, mergeRequest } = place;
       const body = withMark(`reply ${note.id}`, answer.body);
-      const said = await deps.mergeRequests.say(project, mergeRequest.iid, { body, discussion });
-      if (said && answer.run)
-        runs = [...runs, { discussion, reply: said.note, note: note.id, ...answer.run }];
+      const reply = await deps.mergeRequests.say(project, mergeRequest.iid, { body, discussion });
+      if (reply !== undefined && answer.run)
+        runs = [...runs, { discussion, reply, note: note.id, ...answer.run }];
     }
     const notes = [...now.notes, note.id].slice(-maxRemembered);
     now = { ...now, notes, runs, preview: answer?.preview ?? now.preview };

@@ -219,8 +219,10 @@ Write one of these as a line of a comment; the answer comes in its thread.
 
 function seen(observedAt: string | undefined): string {
   const said =
-    observedAt === undefined ? "nothing was observed to run yet" : `what was seen to run at ${observedAt}`;
-  return `${seenBegin}<sub>Planned against ${said}.</sub>${seenEnd}`;
+    observedAt === undefined
+      ? "Nothing has been seen to run yet."
+      : `Planned against what was seen to run at ${observedAt}.`;
+  return `${seenBegin}<sub>${said}</sub>${seenEnd}`;
 }
 
 function cut(heads: readonly string[], rows: readonly (readonly string[])[]): string {

@@ -1,11 +1,16 @@
 import { ActionNeededError } from "#core/errors";
+import type { TwinsFromMergeRequests } from "#schemas/twin-spec";
 import type { ForgeProject } from "../forge/forge.ts";
 import type { MergeRequest } from "../forge/forge-merge-requests.ts";
+import { mayPreview } from "../previews/may-preview.ts";
 import type { PreviewState, Previews } from "../previews/previews.ts";
 import type { ReviewMemory } from "./review-memory.ts";
 
 /** Codes of refusals that are nothing to talk about: there is nothing to preview, or the platform runs no previews. */
 const silent = ["NO_PREVIEW_THERE", "PREVIEWS_OFF"];
+
+const outsideRemark =
+  "This was looked at, and nothing of it runs yet: its author is no member of the project. A member may write `/dtaas preview`.";
 
 /**
  * Asks for the previews that a merge request shall have: those of a member by itself, those of anybody else only for the very head
@@ -18,6 +23,9 @@ export async function previewsOf(
     mergeRequest: MergeRequest;
     fromOutside: boolean;
     preview: ReviewMemory["preview"];
+    /** Somebody has asked just now: what has ended runs once more. */
+    again: boolean;
+    policy: TwinsFromMergeRequests | undefined;
   },
   commit: string | undefined,
 ): Promise<{ states: PreviewState[]; remark?: string }> {
@@ -29,15 +37,15 @@ export async function previewsOf(
     await previews.remove(of);
     return { states: [], remark: "The previews were removed; `/dtaas preview` brings them back." };
   }
-  if (fromOutside && !preview) {
+  const may = mayPreview(asked.policy, { isMember: !fromOutside, asked: preview !== undefined });
+  if (may !== "now") {
     await previews.remove(of); // of an older head, for which somebody had asked
-    const remark =
-      "This comes from outside of the project: it was looked at, and nothing of it runs until a member writes `/dtaas preview`.";
-    return { states: [], remark };
+    return { states: [], ...(may === "wait" ? { remark: outsideRemark } : {}) };
   }
   try {
     const twins = preview && preview.twins.length > 0 ? { twins: preview.twins } : {};
-    if (commit !== undefined) await previews.want({ ...of, commit, ...twins });
+    if (commit !== undefined)
+      await previews.want({ ...of, commit, ...twins, ...(asked.again ? { again: true } : {}) });
     return { states: await previews.states(of) };
   } catch (error) {
     if (!(error instanceof ActionNeededError)) throw error;

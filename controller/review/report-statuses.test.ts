@@ -168,3 +168,24 @@ test("a list of what was reported that cannot be understood is set aside, and al
   expect(aside).toEqual([path]);
   expect(sent.map(({ state }) => state)).toEqual(["success", "success"]);
 });
+
+test("shared assets that are not seen as they are now are a remark at the commit, which ends when they are", async () => {
+  const { deps, sent } = await host();
+  const problems = [
+    { project: "lab/turbines", reason: "it cannot be reached: the host answers 500 (seen as of 12345678)" },
+  ];
+  const view = { sources: [], assets: [], hidden: [] };
+  const away = desired(first, [], { view: { ...view, problems } });
+  await reportStatuses(deps, project, away, undefined);
+  await reportStatuses(deps, project, away, undefined);
+  await reportStatuses(deps, project, desired(first, [], { view: { ...view, problems: [] } }), undefined);
+  await reportStatuses(deps, project, desired(first, [], { view: { ...view, problems: [] } }), undefined);
+  expect(sent.map(({ name, state, description }) => [name, state, description])).toEqual([
+    [
+      "dtaas",
+      "success",
+      "shared assets: lab/turbines: it cannot be reached: the host answers 500 (seen as of 12345678)",
+    ],
+    ["dtaas", "success", "shared assets are seen as they are"],
+  ]);
+});

@@ -59,7 +59,11 @@ export async function reportStatuses(
     if (!isOpen(status) || wanted.some(({ name }) => name === status.name)) continue;
     await send(desired.revision, { ...status, state: "canceled", description: "no longer wanted" });
   }
-  if (isNews || before?.commit !== desired.revision) {
+  // A remark about the repository that no longer holds; a failure does not pass without another commit.
+  const remark = shown.find(({ name, state }) => name === repositoryStatus && state === "success");
+  const isOver = remark !== undefined && !wanted.some(({ name }) => name === repositoryStatus);
+  if (isOver) await send(desired.revision, { ...remark, description: "shared assets are seen as they are" });
+  if (isOver || isNews || before?.commit !== desired.revision) {
     await writeJsonAtomic(path, { commit: desired.revision, statuses: wanted } satisfies Reported);
   }
 }

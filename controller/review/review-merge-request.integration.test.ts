@@ -216,7 +216,7 @@ test("a member's merge request asks for previews by itself, an outsider's only w
   await world.review(project, outside);
   expect(world.wanted).toEqual([]);
   expect(await world.comment(project, outside)).toContain(
-    "nothing of it runs until a member writes `/dtaas preview`",
+    "nothing of it runs yet: its author is no member of the project",
   );
   expect(await world.comment(project, outside)).toContain("#### Plan");
 

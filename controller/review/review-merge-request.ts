@@ -51,6 +51,8 @@ export async function reviewMergeRequest(
     return { outcome: "ignored", summary: "not a project of this platform" };
   }
   const mergeRequest = await forge.mergeRequests.show(project, job.iid);
+  const known = await memories.get(project.id, job.iid);
+  if (!mergeRequest && !known) return { outcome: "ignored", summary: `there is no !${job.iid}` };
   if (mergeRequest?.state !== "open") return await finish(deps, project, job.iid, mergeRequest?.state);
   if (mergeRequest.targetBranch !== project.defaultBranch) {
     return { outcome: "ignored", summary: `${mergeRequest.targetBranch} is not the default branch` };
@@ -66,8 +68,7 @@ export async function reviewMergeRequest(
       preview: null,
     },
   };
-  const memory = (await memories.get(project.id, job.iid)) ?? fresh;
-  return await new Review(deps, project, mergeRequest, memory).look();
+  return await new Review(deps, project, mergeRequest, known ?? fresh).look();
 }
 
 /** It is merged, closed or gone: nothing of it stays. */
@@ -99,7 +100,7 @@ class Review {
   }
 
   async look(): Promise<ReviewOutcome> {
-    const { forge } = this.#deps;
+    const { forge, tracked } = this.#deps;
     const [project, mergeRequest] = [this.#project, this.#mergeRequest];
     const { iid, head } = mergeRequest;
     if (this.#memory.status?.commit !== head)
@@ -112,13 +113,16 @@ class Review {
     const findings = { ...proposal, ...proposal.looked, targetBranch: mergeRequest.targetBranch };
     const status = planStatus(findings);
 
+    const askedBefore = this.#memory.preview;
     await this.#answer(discussions, {
       ...{ project, mergeRequest, fromOutside, headSince: diff.since, verdict: status.description },
       user: this.#user,
       changedTwins: (findings.plan?.changes ?? []).map(({ twin }) => twin),
     });
     const { commit, refusal } = proposal;
-    const asked = { project, mergeRequest, fromOutside, preview: this.#memory.preview };
+    const { preview } = this.#memory;
+    const policy = tracked.platform?.twinsFromMergeRequests;
+    const asked = { project, mergeRequest, fromOutside, preview, again: preview !== askedBefore, policy };
     const { states, remark } = await previewsOf(
       this.#deps.previews,
       asked,
@@ -203,7 +207,7 @@ class Review {
       this.#writes += 1;
       if (step.kind === "say") {
         const said = await forge.mergeRequests.say(project, iid, step.note);
-        if (!said) unthreaded.add(step.diagnostic);
+        if (said === undefined) unthreaded.add(step.diagnostic);
       } else if (step.kind === "edit") await forge.mergeRequests.edit(project, iid, step);
       else await forge.mergeRequests.resolve(project, iid, step);
     }

@@ -8,6 +8,7 @@ import { queues, type ReviewJob } from "#schemas/jobs";
 import type { MergeRequest } from "../forge/forge-merge-requests.ts";
 import type { Deliveries } from "../intake/deliveries.ts";
 import { reviewWork } from "../intake/deliveries.ts";
+import type { MergeRequestRef } from "../previews/previews.ts";
 import { type ReviewDeps, reviewMergeRequest } from "./review-merge-request.ts";
 
 const reviewsAtOnce = 4;
@@ -62,6 +63,15 @@ export class Reviews {
     for (const { memory } of await this.#deps.memories.all()) {
       if (memory.runs.some((run) => run.user === user)) this.nudge(memory.projectPath, memory.iid);
     }
+  }
+
+  /** Whether a merge request is open; `undefined` where the host does not say. */
+  async isOpen({ projectId, projectPath, iid }: MergeRequestRef): Promise<boolean | undefined> {
+    const { tracked, forge } = this.#deps;
+    const project = tracked.project(projectPath);
+    if (project?.id !== projectId) return undefined;
+    const shown = await forge.mergeRequests.show(project, iid).catch(() => undefined);
+    return shown && shown.state === "open";
   }
 
   /** Heals lost deliveries: what the host says is open, and what is remembered as open, beside what was looked at. */

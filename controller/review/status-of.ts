@@ -46,6 +46,13 @@ export function statusesOf(
     const description = shorten(firstProblem(desired.problems));
     statuses.push({ name: repositoryStatus, state: "failed", description });
   }
+  const [unseen] = desired.view?.problems ?? [];
+  if (unseen && !desired.problems?.length) {
+    // No fault of this commit, and yet what its user has to know.
+    const more = (desired.view?.problems.length ?? 1) - 1;
+    const text = `shared assets: ${unseen.project}: ${unseen.reason}${more > 0 ? ` (and ${more} more)` : ""}`;
+    statuses.push({ name: repositoryStatus, state: "success", description: shorten(text) });
+  }
   for (const twin of desired.twins) {
     const name = `dtaas/${twin.name}`;
     const seen = observed?.twins.find((candidate) => candidate.name === twin.name);

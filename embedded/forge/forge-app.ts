@@ -11,6 +11,7 @@ import { suggestionRoutes } from "./discussions/suggestion-routes.ts";
 import { deploymentRoutes } from "./environments/deployment-routes.ts";
 import { environmentRoutes } from "./environments/environment-routes.ts";
 import type { ForgeContext } from "./forge-context.ts";
+import { forkRoutes } from "./forks/fork-routes.ts";
 import { gitHttp } from "./git-http/git-http-routes.ts";
 import { graphQlRoutes } from "./graphql/graphql-routes.ts";
 import { groupRoutes } from "./groups/group-routes.ts";
@@ -112,6 +113,7 @@ function api(context: ForgeContext): Router {
     environmentRoutes,
     deploymentRoutes,
     labelRoutes,
+    forkRoutes,
     mergeRequestRoutes,
     mergeRequestCodeRoutes,
     mergeRequestMergeRoutes,

@@ -1,10 +1,10 @@
 import { spawn } from "node:child_process";
 import { chmod, mkdir, rm, symlink, writeFile } from "node:fs/promises";
-import { type AddressInfo, createServer } from "node:net";
 import { dirname, join } from "node:path";
 import Docker from "dockerode";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { dataFolder, snapshotPath } from "#core/data-folder";
+import { startRedis } from "#embedded/redis/start-redis";
 import { containerConfig } from "#runner/engine/docker/container-config";
 import type { ContainerSpec, Engine, ReadOnlyMount } from "#runner/engine/engine";
 import { pinnedMounts } from "#runner/mounts/view-mounts";
@@ -167,17 +167,17 @@ else {
       });
     });
 
-    test("what listens on the machine alone, as the queue does", async () => {
-      const server = createServer((socket) => socket.on("error", () => undefined).end("hello\n"));
-      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-      const { port } = server.address() as AddressInfo;
+    test("the platform's Redis, which listens on the machine alone", async () => {
+      const redis = await startRedis({ folder: join(installation.folder, "redis") });
+      const { hostname, port } = new URL(redis.url);
       const gateway = `$(ip route 2>/dev/null | sed -n 's/default via \\([^ ]*\\).*/\\1/p')`;
-      const reach = `perl -e 'use IO::Socket::INET; for (@ARGV) { exit 0 if IO::Socket::INET->new(PeerAddr => $_, PeerPort => ${port}, Timeout => 2) } exit 1' 127.0.0.1 ${gateway} $(hostname -I | sed 's/[0-9]* *$/1/')`;
+      // Whoever listens there answers as Redis does: it wants the password.
+      const reach = `perl -e 'use IO::Socket::INET; for (@ARGV) { my $s = IO::Socket::INET->new(PeerAddr => $_, PeerPort => ${port}, Timeout => 2) or next; print $s "PING\\r\\n"; exit 0 if <$s> =~ /^-NOAUTH/ } exit 1' ${hostname} ${gateway} $(hostname -I | sed 's/[0-9]* *$/1/')`;
       try {
         expect(await answerTo(heldUnless(reach), {})).toBe("held");
         expect(await answerTo(heldUnless(reach), { host: { NetworkMode: "host" } })).toBe("broken");
       } finally {
-        server.close();
+        await redis.stop();
       }
     });
 

@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { access, readdir, readFile } from "node:fs/promises";
 import { connect } from "node:net";
+import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -279,6 +280,19 @@ describe("while mallory attacks", () => {
       const { hostname, port } = new URL(platform.settings.redisUrl);
       const { stdout } = await run("redis-cli", ["-h", hostname, "-p", port, "keys", "*"]);
       expect(stdout).toContain("NOAUTH");
+    });
+
+    test("a twin does not reach it at all, at whichever address of the machine it tries its port", async () => {
+      const { hostname, port } = new URL(platform.settings.redisUrl);
+      const own = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
+      const addresses = own.flatMap(({ family, address }) => (family === "IPv4" ? [address] : []));
+      const { containerId } = (await platform.twin("alice", "good")) ?? {};
+      const ask =
+        'use IO::Socket::INET; my $p = shift; for (@ARGV) { print "$_ " if IO::Socket::INET->new(PeerAddr => $_, PeerPort => $p, Timeout => 2) }';
+      const inside = ["exec", containerId ?? "", "perl", "-e", ask, port, hostname, ...new Set(addresses)];
+      expect((await platform.docker(...inside)).stdout).toBe("");
+      const { stdout } = await run("perl", ["-e", ask, port, hostname]);
+      expect(stdout).toBe(`${hostname} `); // the same question, asked where it may be reached
     });
 
     test("forged jobs are set aside with their reason, touch nothing, and the queues drain", async () => {

@@ -15,6 +15,7 @@ import {
 } from "#cli/up/child-environments";
 import { access, ForgeAdmin } from "#cli/up/forge-admin";
 import { runnerKey } from "#cli/up/runner-key";
+import { seedLab } from "#cli/up/seed";
 import { ensureSystemHook } from "#cli/up/system-hook";
 import { packageRoot } from "#core/package-root";
 import type { RunningRedis } from "#embedded/redis/start-redis";
@@ -71,6 +72,10 @@ export class Platform {
     users: readonly string[];
     dataFolder?: string;
     dockerHost?: string;
+    /** For stories in which nothing runs. */
+    withoutRunner?: boolean;
+    /** With the shared repositories of `lab`, as `npm start` makes them; else the common library is the only one. */
+    lab?: boolean;
   }): Promise<Platform> {
     const folder = options.dataFolder ?? (await mkdtemp(join(tmpdir(), "dtaas-story-")));
     const { settings, redis } = await freshSettings(folder);
@@ -84,9 +89,12 @@ export class Platform {
         const headers = { "private-token": secrets.forgeRootToken };
         return (await fetch(`${forgeUrl(ports)}/api/v4/user`, { headers })).ok;
       });
-      await platform.#seed();
+      await platform.#seed(options.lab ?? false);
       settings.runnerKey = await runnerKey({ environment: runnerEnvironment(settings) });
-      await Promise.all([platform.startController(), platform.startRunner()]);
+      await Promise.all([
+        platform.startController(),
+        options.withoutRunner ? undefined : platform.startRunner(),
+      ]);
     } catch (error) {
       await platform.close();
       throw error;
@@ -135,6 +143,11 @@ export class Platform {
   async close(): Promise<void> {
     await this.controller?.stop();
     await this.runner?.stop();
+    if (!this.runner) {
+      await this.#forge.stop();
+      await this.redis.stop();
+      return await rm(this.settings.dataFolder, { recursive: true, force: true });
+    }
     await run(process.execPath, [join(packageRoot, "dist/runner/main.js"), "--stop-all"], {
       env: runnerEnvironment(this.settings),
     });
@@ -224,10 +237,10 @@ export class Platform {
     else await admin.removeMember(`projects/${projectId}`, userId);
   }
 
-  /** A clone of one of the group's projects, as the administrator. */
-  async cloneAsRoot(project: string): Promise<Clone> {
+  /** A clone of one of the group's projects, or of another group's, as the administrator. */
+  async cloneAsRoot(project: string, group = "dtaas"): Promise<Clone> {
     const folder = await mkdtemp(join(tmpdir(), `dtaas-clone-${project}-`));
-    const url = new URL(`${this.forgeUrl}/dtaas/${project}.git`);
+    const url = new URL(`${this.forgeUrl}/${group}/${project}.git`);
     url.username = "root";
     url.password = this.token("root");
     await run("git", ["clone", "-q", url.href, folder]);
@@ -304,7 +317,7 @@ export class Platform {
     await run("redis-cli", ["-h", url.hostname, "-p", url.port, "flushall"], { env: secret });
   }
 
-  async #seed(): Promise<void> {
+  async #seed(hasLab: boolean): Promise<void> {
     const { secrets } = this.settings;
     const admin = new ForgeAdmin(this.forgeUrl, secrets.forgeRootToken);
     this.#tokens.set("root", secrets.forgeRootToken);
@@ -319,24 +332,35 @@ export class Platform {
     };
     await ensureSystemHook(admin, { apiUrl: this.apiUrl, webhookSecret: secrets.webhookSecret });
     const groupId = await admin.ensureGroup("dtaas");
-    await admin.ensureMember(`groups/${groupId}`, await account("dtaas-bot"), access.maintainer);
+    const bot = await account("dtaas-bot");
+    await admin.ensureMember(`groups/${groupId}`, bot, access.maintainer);
     const shared = new Map<string, number>();
     for (const name of ["platform", "common"]) {
       shared.set(name, (await admin.ensureProject(groupId, `dtaas/${name}`, name)).id);
-      await this.#pushExample(name);
+      await this.#pushExample(name, hasLab);
     }
+    const users = new Map<string, { id: number }>();
     for (const user of this.users) {
       const id = await account(user);
+      users.set(user, { id });
       const project = await admin.ensureProject(groupId, `dtaas/${user}`, user);
       await admin.ensureMember(`projects/${project.id}`, id, access.maintainer);
       await admin.ensureMember(`projects/${shared.get("common")}`, id, access.reporter);
     }
+    if (!hasLab) return;
+    const root = { username: "root", name: "Administrator", token: secrets.forgeRootToken };
+    const options = { examples: join(packageRoot, "examples"), onStep: () => {} };
+    await seedLab(admin, options, { bot, users, root });
   }
 
-  async #pushExample(project: string): Promise<void> {
+  async #pushExample(project: string, hasLab: boolean): Promise<void> {
     const folder = await mkdtemp(join(tmpdir(), "dtaas-example-"));
     await cp(join(packageRoot, "examples", project), folder, { recursive: true });
     const clone = new Clone(folder, "root");
+    if (project === "platform" && !hasLab) {
+      const lines = (await clone.read("platform.yaml")).split("\n");
+      await clone.write("platform.yaml", lines.filter((line) => !line.includes("lab/")).join("\n"));
+    }
     await clone.git("init", "-q", "-b", "main");
     const url = new URL(`${this.forgeUrl}/dtaas/${project}.git`);
     url.username = "root";

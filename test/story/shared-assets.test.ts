@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
-import { rm } from "node:fs/promises";
+import { rename, rm } from "node:fs/promises";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { SharedAssets } from "#schemas/api";
 import type { Clone } from "./clone.ts";
@@ -310,6 +311,44 @@ spec:
     await turbines.git("commit", "-q", "-m", "fix: mend it");
     await turbines.git("push", "-q", "origin", "HEAD:main");
     await until("it is mended", async () => (await assets("user2")).problems.length === 0);
+  });
+
+  test("one that cannot be reached leaves the last good view, and says so at the user's commit, too", async () => {
+    const twin = await containerOf("user2", "plain");
+    const repository = join(platform.settings.dataFolder, "forge", "repositories", `${turbinesId}.git`);
+    const head = (await turbines.git("rev-parse", "HEAD")).trim();
+    await rename(repository, `${repository}-away`); // as on a damaged disk of the Git host
+    try {
+      await until(
+        "it is said",
+        async () => {
+          const { problems } = await assets("user2");
+          const isSaid = problems.some(
+            ({ project, reason }) => project === "dtaas/turbines" && reason.includes("cannot be reached"),
+          );
+          return isSaid || JSON.stringify(problems);
+        },
+        120_000,
+      );
+      expect(
+        (await assets("user2")).repositories.find(({ project }) => project === "dtaas/turbines")?.commit,
+      ).toBe(head);
+      expect((await platform.cli("assets", "user2")).stdout).toContain(
+        "dtaas/turbines: it cannot be reached",
+      );
+      const own = (await user2.git("rev-parse", "HEAD")).trim();
+      const remark = async () =>
+        (await platform.statuses("user2", own)).find(({ name }) => name === "dtaas")?.description ?? "";
+      await until(
+        "the commit says so",
+        async () => (await remark()).includes("dtaas/turbines") || (await remark()),
+      );
+      expect(await containerOf("user2", "plain")).toBe(twin);
+      expect((await inside("user2", "plain", "cat /workspace/common/models/hub/hub.py")).code).toBe(0);
+    } finally {
+      await rename(`${repository}-away`, repository);
+    }
+    await until("it is reached again", async () => (await assets("user2")).problems.length === 0, 120_000);
   });
 
   /** The newest run of the job that ended well: its id, and what it kept. */

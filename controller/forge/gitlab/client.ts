@@ -6,6 +6,7 @@ import {
   Groups,
   GroupVariables,
   MergeRequestDiscussions,
+  MergeRequestNotes,
   MergeRequests,
   ProjectHooks,
   ProjectMembers,
@@ -33,6 +34,7 @@ export interface GitLabClient {
   users: Users;
   mergeRequests: MergeRequests;
   discussions: MergeRequestDiscussions;
+  notes: MergeRequestNotes;
 }
 
 /** gitbeaker on our own connection. Any kind of access token works, those of OAuth included. */
@@ -60,5 +62,6 @@ export function gitLabClient(host: string, token: string, connection: Connection
     users: new Users(options),
     mergeRequests: new MergeRequests(options),
     discussions: new MergeRequestDiscussions(options),
+    notes: new MergeRequestNotes(options),
   };
 }

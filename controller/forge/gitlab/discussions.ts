@@ -52,23 +52,22 @@ export async function sayNote(
   project: ForgeProject,
   iid: number,
   note: NewNote,
-): Promise<{ discussion: string; note: number } | undefined> {
+): Promise<number | undefined> {
   const { body, at, discussion } = note;
   try {
     if (discussion !== undefined) {
-      const answered = (await client.discussions.addNote(project.id, iid, discussion, body)) as {
-        id: number;
-      };
-      return { discussion, note: answered.id };
+      const answered = await client.discussions.addNote(project.id, iid, discussion, body);
+      return (answered as { id: number }).id;
     }
-    const options = at === undefined ? {} : { position: positionOf(at) };
-    const made = (await client.discussions.create(
-      project.id,
-      iid,
-      body,
-      options as Parameters<GitLabClient["discussions"]["create"]>[3],
-    )) as unknown as DiscussionReply;
-    return { discussion: made.id, note: made.notes[0]?.id ?? 0 };
+    // Only a thread may be resolved, and keeps a merge request from being merged until then.
+    if (at === undefined) return (await client.notes.create(project.id, iid, body)).id;
+    // As JSON: gitbeaker's own call sends a form, in which every line break of the text becomes another one.
+    const sent = { body: { body, position: positionOf(at) } };
+    const made = await client.discussions.requester.post(
+      `${project.id}/merge_requests/${iid}/discussions`,
+      sent,
+    );
+    return (made.body as unknown as DiscussionReply).notes[0]?.id ?? 0;
   } catch (error) {
     if (!(error instanceof GitLabAnswer)) throw error;
     // The diff moved on since it was read, or the host does not take the line.
@@ -83,14 +82,14 @@ export async function sayNote(
 function positionOf(at: NonNullable<NewNote["at"]>) {
   const { version, oldPath, newPath, line, oldLine } = at;
   return {
-    positionType: "text",
-    baseSha: version.base,
-    startSha: version.start,
-    headSha: version.head,
-    oldPath,
-    newPath,
-    newLine: String(line),
-    ...(oldLine === undefined ? {} : { oldLine: String(oldLine) }),
+    position_type: "text",
+    base_sha: version.base,
+    start_sha: version.start,
+    head_sha: version.head,
+    old_path: oldPath,
+    new_path: newPath,
+    new_line: line,
+    ...(oldLine === undefined ? {} : { old_line: oldLine }),
   };
 }
 

@@ -4,7 +4,9 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { createLogger } from "#core/logger";
 import { type RunningForge, startForge } from "#embedded/forge/start-forge";
+import type { Forge, ForgeProject } from "../forge.ts";
 import { type ForgeStage, forgeContract } from "../forge-contract.ts";
+import { type MergeRequestStage, mergeRequestContract } from "../merge-request-contract.ts";
 import { GitLabForge } from "./gitlab-forge.ts";
 
 let running: RunningForge;
@@ -97,7 +99,9 @@ beforeAll(async () => {
       return (hooks as unknown as Record<string, unknown>[]).map((hook) => ({
         id: Number(hook["id"]),
         url: String(hook["url"]),
-        events: ["push", "tag_push", "merge_requests"].filter((event) => hook[`${event}_events`] === true),
+        events: ["push", "tag_push", "merge_requests", "note"].filter(
+          (event) => hook[`${event}_events`] === true,
+        ),
       }));
     },
     addHook: async (path, url, events) => {
@@ -116,6 +120,57 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
+let projects = 0;
+
+/** Merge requests as people make them on the host's pages: by branches, through the API. */
+function gitLabMergeRequestStage(forge: Forge, ask: typeof api): MergeRequestStage {
+  const of = (project: ForgeProject) => `projects/${project.id}`;
+  return {
+    forge: forge.mergeRequests,
+    createProject: async (files) => {
+      projects += 1;
+      const path = `contract/reviewed-${projects}`;
+      await running.admin.ensureProject(path, { visibility: "private" });
+      await stage.push(path, files);
+      return (await forge.project(path)) as ForgeProject;
+    },
+    propose: async (project, branch, files) => {
+      const repository = `${of(project)}/repository`;
+      const there = await fetch(`${running.url}/api/v4/${repository}/branches/${branch}`, {
+        headers: { "private-token": adminToken },
+      });
+      const actions = Object.entries(files).map(([file_path, content]) => ({
+        action: "update",
+        file_path,
+        content,
+      }));
+      const commit = await ask("POST", `${repository}/commits`, {
+        ...{ branch, commit_message: "change", actions },
+        ...(there.ok ? {} : { start_branch: "main" }),
+      });
+      const head = String(commit["id"]);
+      if (there.ok) return { iid: 0, head };
+      const body = { source_branch: branch, target_branch: "main", title: `Change of ${branch}` };
+      return { iid: Number((await ask("POST", `${of(project)}/merge_requests`, body))["iid"]), head };
+    },
+    say: async (project, iid, body) => {
+      await ask("POST", `${of(project)}/merge_requests/${iid}/notes`, { body });
+    },
+    resolve: async (project, iid, discussion) => {
+      await ask("PUT", `${of(project)}/merge_requests/${iid}/discussions/${discussion}`, { resolved: true });
+    },
+    close: async (project, iid) => {
+      await ask("PUT", `${of(project)}/merge_requests/${iid}`, { state_event: "close" });
+    },
+    token: async (project) => {
+      await running.admin.ensureUser({ username: "proposer", name: "Proposer" });
+      await running.admin.ensureMember(project.path, "proposer", 30);
+      return await running.admin.ensureToken("proposer", "test", ["api"]);
+    },
+    makesResults: true,
+  };
+}
+
 async function api(method: string, path: string, body?: unknown): Promise<Record<string, unknown>> {
   const response = await fetch(`${running.url}/api/v4/${path}`, {
     method,
@@ -127,6 +182,7 @@ async function api(method: string, path: string, body?: unknown): Promise<Record
 }
 
 forgeContract(() => stage);
+mergeRequestContract(() => gitLabMergeRequestStage(stage.forge, api));
 
 test("a group of more than one page is listed whole", async () => {
   await running.admin.ensureGroup("many");

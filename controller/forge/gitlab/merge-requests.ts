@@ -84,7 +84,10 @@ async function mergeResult(
   iid: number,
 ): Promise<string | undefined> {
   try {
-    return (await client.mergeRequests.mergeToDefault(project.id, iid)).commit_id;
+    // gitbeaker's own call for it sends a PUT, which GitLab does not know.
+    const path = `projects/${project.id}/merge_requests/${iid}/merge_ref`;
+    const { body } = await client.mergeRequests.requester.get(path);
+    return (body as { commit_id?: string }).commit_id;
   } catch (error) {
     if (error instanceof GitLabAnswer && [400, 404].includes(error.status)) return undefined;
     throw error;

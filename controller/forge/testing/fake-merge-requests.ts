@@ -37,6 +37,8 @@ export class FakeMergeRequests implements ForgeMergeRequests {
   readonly us = { id: 1, username: "dtaas-bot" };
   /** Every change that was written, as `say 12`, `edit 12`, `resolve ...`. */
   readonly written: string[] = [];
+  /** `<project id> <branch>` that may be proposed without an open one. */
+  readonly branches = new Set<string>();
   readonly #held = new Map<string, Held>();
   #lastId = 100;
   #clock = Date.parse("2026-01-01T00:00:00.000Z");
@@ -141,12 +143,12 @@ export class FakeMergeRequests implements ForgeMergeRequests {
     const now = this.#now();
     const id = ++this.#lastId;
     const said = { id, body: note.body, author: this.us, isOurs: true, createdAt: now, updatedAt: now };
-    const discussion = this.#add(held, said, {
+    this.#add(held, said, {
       discussion: note.discussion,
       isThread: note.at !== undefined,
     });
     this.written.push(note.at ? `thread ${note.at.newPath}:${note.at.line}` : `say ${id}`);
-    return { discussion, note: id };
+    return id;
   }
 
   async edit(project: ForgeProject, iid: number, { discussion, note, body }: NoteEdit): Promise<void> {
@@ -179,6 +181,9 @@ export class FakeMergeRequests implements ForgeMergeRequests {
         held.shown.sourceBranch === sourceBranch,
     );
     if (open) return open.shown;
+    if (!this.branches.has(`${project.id} ${sourceBranch}`)) {
+      throw new ActionNeededError("MERGE_REQUEST_REFUSED", `there is no branch ${sourceBranch}`);
+    }
     const iid = this.open({ project, head: "f".repeat(40), sourceBranch });
     const held = this.#find(project, iid);
     held.shown = { ...held.shown, title: wish.title };

@@ -16,6 +16,7 @@ import { runArchive } from "../../reading/run-archive.ts";
 import { DesiredDocuments } from "../../reconcile/desired-documents.ts";
 import { HostNews } from "../../reconcile/host-news.ts";
 import { reconcileProject } from "../../reconcile/reconcile-project.ts";
+import { SharedReach } from "../../reconcile/shared-reach.ts";
 import { SharedReaders } from "../../reconcile/shared-readers.ts";
 import { Tracked } from "../../reconcile/tracked.ts";
 import { RequestBook } from "../../requests/request-book.ts";
@@ -161,6 +162,7 @@ export class ReviewWorld {
     await reconcileProject(
       {
         ...{ forge: this.forge, mirrors: this.mirrors, tracked: this.tracked, readers: this.readers },
+        reach: new SharedReach(),
         ...{ desired: this.desired, news: this.#news(path), serial: new SerialByKey() },
         snapshots: { ensure: async () => undefined },
         secrets: {
@@ -223,6 +225,7 @@ export class ReviewWorld {
     };
     return {
       ...{ forge, mirrors, tracked, readers, desired, observed, runs },
+      reach: new SharedReach(),
       logger: createLogger("test", "silent"),
       snapshots: { ensure: async () => undefined },
       templates: ["base", "python"],

@@ -41,7 +41,13 @@ export function announceNote(
     );
 }
 
-async function notePayload(context: ForgeContext, target: NoteTarget, note: NoteRecord, news: NoteNews) {
+/** The body of a note webhook. */
+export async function notePayload(
+  context: ForgeContext,
+  target: NoteTarget,
+  note: NoteRecord,
+  news: NoteNews,
+) {
   const { project } = target;
   const { name, url, description, homepage } = repositoryHookJson(context, project);
   const isMergeRequest = target.kind === "MergeRequest";

@@ -44,7 +44,9 @@ export async function applySuggestions(
   for (const [path, suggestions] of byFile) {
     const text = await readBlob(context.git, repositories.path(source.id), head, path);
     const content = Buffer.from(withSuggestions(text ?? "", suggestions));
-    actions.push({ action: "update", path, content });
+    const last = await lastCommit(context, repositories.path(source.id), head, path);
+    // A push that comes between is not written over.
+    actions.push({ action: "update", path, content, lastCommitId: last });
   }
   const commit = await commitFiles(context, source, by, {
     branch,
@@ -63,6 +65,15 @@ export async function applySuggestions(
     );
   }
   return applied;
+}
+
+async function lastCommit(
+  context: ForgeContext,
+  gitDir: string,
+  head: string,
+  path: string,
+): Promise<string> {
+  return (await context.git.text(gitDir, ["log", "--max-count=1", "--format=%H", head, "--", path])).trim();
 }
 
 /** The text with all replacements, from the last line to the first so that numbers hold. */

@@ -209,7 +209,9 @@ test("a merge request takes so much text and no more", async () => {
 
 test("hooks are told what is said, where, and that it was edited", async () => {
   const receiver = await hookReceiver();
-  await world.as("ada").ProjectHooks.add(project, receiver.url, { pushEvents: false, noteEvents: true });
+  const hook = await world
+    .as("ada")
+    .ProjectHooks.add(project, receiver.url, { pushEvents: false, noteEvents: true });
   const note = await rita.MergeRequestNotes.create(project, iid, "/dtaas plan");
   await rita.MergeRequestNotes.edit(project, iid, note.id, { body: "/dtaas preview" });
   await say(rita, "On a line", { newLine: "3" });
@@ -240,6 +242,10 @@ test("hooks are told what is said, where, and that it was edited", async () => {
     object_attributes: { noteable_type: "Commit", commit_id: commit.id },
     commit: { id: commit.id },
   });
+  for (const trigger of ["note_events", "merge_requests_events"]) {
+    const path = `projects/plant%2Ftank/hooks/${hook.id}/test/${trigger}`;
+    expect((await world.api("ada", "POST", path)).status).toBe(201);
+  }
   expect(await rita.Commits.allComments(project, commit.id)).toMatchObject([
     { note: "Old", path: "readme.md" },
   ]);

@@ -4,6 +4,7 @@ import { canReadCode } from "../access/rights.ts";
 import type { ForgeContext } from "../forge-context.ts";
 import { badParameter, notFound } from "../http/api-error.ts";
 import { Parameters, pathId } from "../http/parameters.ts";
+import { commitMessageIn } from "../repository/commit-message.ts";
 import { applySuggestions, type Offered } from "./apply-suggestions.ts";
 import { suggestionJson } from "./suggestions.ts";
 
@@ -39,7 +40,7 @@ export function suggestionRoutes(context: ForgeContext): Router {
     const project = mergeRequest && store.projects.get(mergeRequest.projectId);
     const isOne = offered.every(({ note }) => note.target === first?.note.target);
     if (!project || !isOne || !canReadCode(store, user, project, clock())) throw notFound("Suggestion");
-    const message = Parameters.of(request).filled("commit_message");
+    const message = commitMessageIn(Parameters.of(request), "commit_message");
     return applySuggestions(context, { project, mergeRequest }, offered, {
       by: user,
       ...(message !== undefined && { message }),

@@ -11,7 +11,7 @@ function rootOf(context: ForgeContext, project: ProjectRecord): number {
   const seen = new Set([project.id]);
   let root = project.id;
   let next = project.forkedFromId;
-  while (next !== undefined && !seen.has(next)) {
+  while (next != null && !seen.has(next)) {
     seen.add(next);
     root = next;
     next = context.store.projects.get(next)?.forkedFromId;

@@ -2,6 +2,7 @@ import type { NextFunction, Request, Response } from "express";
 import pLimit from "p-limit";
 import type { ForgeContext } from "../forge-context.ts";
 import { serveLfs } from "../lfs/serve-lfs.ts";
+import { followPushOptions } from "../merge-requests/push-options.ts";
 import { refsChanged } from "../repository/refs-changed.ts";
 import type { ProjectRecord } from "../store/records.ts";
 import { Capabilities } from "./capabilities.ts";
@@ -57,8 +58,12 @@ export function gitHttp(context: ForgeContext) {
     if (await serveRefs(capabilities, transfer, response)) return;
     const transferring = limit(async () => {
       if (response.closed) return; // gave up while it waited for its turn
-      const { changes, pushOptions } = await servePack(context, transfer, request, response);
-      if (user && changes.length > 0) await refsChanged(context, { project, user, changes, pushOptions });
+      await servePack(context, transfer, request, response, async (receipt) => {
+        if (!user) return [];
+        const push = { project, user, ...receipt };
+        await refsChanged(context, push);
+        return await followPushOptions(context, push);
+      });
     });
     await context.transfers.run(() => transferring);
   };

@@ -1,7 +1,18 @@
 import type { RefChange } from "../repository/refs-changed.ts";
 
+/** What a push moved, and what else whoever pushed wants. */
+export interface Receipt {
+  changes: RefChange[];
+  pushOptions: string[];
+}
+
+/** True once the post-receive hook has written everything. */
+export function isWholeReceipt(text: string): boolean {
+  return text === "end\n" || text.endsWith("\nend\n");
+}
+
 /** Reads what the post-receive hook wrote: `option <text>` lines, then `<before> <after> <ref>` lines. */
-export function parseReceipt(text: string): { changes: RefChange[]; pushOptions: string[] } {
+export function parseReceipt(text: string): Receipt {
   const changes: RefChange[] = [];
   const pushOptions: string[] = [];
   for (const line of text.split("\n")) {

@@ -1,12 +1,12 @@
 import type { ChildProcess } from "node:child_process";
-import type { Readable } from "node:stream";
+import type { Duplex, Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import type { Request, Response } from "express";
+import { messageOf } from "#core/errors";
 import type { ForgeContext } from "../forge-context.ts";
-import type { RefChange } from "../repository/refs-changed.ts";
 import type { GitService } from "./git-access.ts";
 import { packetLine } from "./packet-line.ts";
-import { parseReceipt } from "./receipt.ts";
+import { isWholeReceipt, parseReceipt, type Receipt } from "./receipt.ts";
 
 const deadlineMs = 30 * 60_000; // a clone or push that takes longer is stuck
 const maxReceiptBytes = 16 * 1024 * 1024; // about 100,000 refs in one push
@@ -23,15 +23,17 @@ export interface Transfer {
 }
 
 /**
- * Lets git talk to the client. Resolves after git has ended, with the refs that git says it moved, also when the
- * client is gone by then. A client that goes away, and the deadline, end git and what it started.
+ * Lets git talk to the client. `moved` is told once which refs git says it moved, if any, also when the client is gone by
+ * then; git prints the lines it answers. Resolves after git has ended. A client that goes away, and the deadline, end git and
+ * what it started.
  */
 export async function servePack(
   context: ForgeContext,
   transfer: Transfer,
   request: Request,
   response: Response,
-): Promise<{ changes: RefChange[]; pushOptions: string[] }> {
+  moved: (receipt: Receipt) => Promise<string[]>,
+): Promise<void> {
   const { service, gitDir, isAdvertisement, protocol } = transfer;
   const command = service.slice("git-".length);
   const args = [command, "--stateless-rpc", ...(isAdvertisement ? ["--advertise-refs"] : []), gitDir];
@@ -40,7 +42,7 @@ export async function servePack(
     environment: { ...transfer.environment, ...(protocol !== undefined && { GIT_PROTOCOL: protocol }) },
     group: true,
   });
-  const receipt = collect(child.stdio[3] as Readable, maxReceiptBytes);
+  const answered = answerReceipt(context, child.stdio[3] as Duplex, moved);
   const complaint = collect(child.stderr as Readable, 4096);
   const deadline = setTimeout(() => endGroup(child), deadlineMs);
   response.on("close", () => {
@@ -63,7 +65,7 @@ export async function servePack(
   }
   if (!response.headersSent && code === -1) response.status(500);
   response.end();
-  return parseReceipt(await receipt);
+  await answered;
 }
 
 /** Sets what every answer of this kind says in its headers. */
@@ -103,8 +105,30 @@ function endGroup(child: ChildProcess): void {
   }
 }
 
+/** Hears which refs moved as soon as all is said, or when git ends before that, and passes on what is answered. */
+async function answerReceipt(
+  context: ForgeContext,
+  channel: Duplex,
+  moved: (receipt: Receipt) => Promise<string[]>,
+): Promise<void> {
+  const receipt = parseReceipt(await collect(channel, maxReceiptBytes, isWholeReceipt));
+  try {
+    const lines = receipt.changes.length > 0 ? await moved(receipt) : [];
+    // git may have ended by now, so a failure to tell is none.
+    channel.on("error", () => {});
+    channel.end(lines.map((line) => `${line}\n`).join(""));
+  } catch (error) {
+    context.logger.error({ err: messageOf(error) }, "a push was not followed up");
+    channel.end();
+  }
+}
+
 /** A failed pipe is an empty text: what git says beside its protocol must not fail a transfer. */
-function collect(stream: Readable, maxBytes: number): Promise<string> {
+function collect(
+  stream: Readable,
+  maxBytes: number,
+  isWhole: (text: string) => boolean = () => false,
+): Promise<string> {
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
     let bytes = 0;
@@ -112,6 +136,8 @@ function collect(stream: Readable, maxBytes: number): Promise<string> {
     stream.on("data", (chunk: Buffer) => {
       bytes += chunk.length;
       if (bytes <= maxBytes) chunks.push(chunk);
+      if (chunk.subarray(-4).toString("latin1") !== "end\n") return;
+      if (isWhole(Buffer.concat(chunks).toString("utf8"))) done();
     });
     stream.on("end", done);
     stream.on("error", done);

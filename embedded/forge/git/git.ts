@@ -7,6 +7,7 @@ import { ActionNeededError, isSystemError, TryLaterError } from "#core/errors";
 import { postReceiveHook, preReceiveHook } from "./hook-scripts.ts";
 
 const commandsAtOnce = 16; // short commands; more only fight for the processors
+const comparisonsAtOnce = 4; // hostile trees make each of them take 150 MB before it gives up
 const defaultDeadlineMs = 60_000;
 const maxStderrBytes = 16 * 1024; // enough to see what went wrong
 const maxPackBytes = 1024 * 1024 * 1024; // one push; larger ones are refused by git
@@ -27,6 +28,8 @@ export interface GitRun {
   /** Beyond `maxOutputBytes` or the deadline the command is ended, and what it printed so far is its answer. */
   cut?: boolean;
   deadlineMs?: number;
+  /** Compares trees or merges: few of these run at once. */
+  isComparison?: boolean;
   environment?: Readonly<Record<string, string>>;
 }
 
@@ -38,6 +41,7 @@ export interface GitRun {
 export class Git {
   readonly #base: Readonly<Record<string, string>>;
   readonly #limit = pLimit(commandsAtOnce);
+  readonly #comparisons = pLimit(comparisonsAtOnce);
 
   private constructor(base: Readonly<Record<string, string>>) {
     this.#base = base;
@@ -109,7 +113,8 @@ export class Git {
 
   /** Runs a short command to its end; a non-zero code is an answer, not an error. */
   run(gitDir: string, args: readonly string[], options: GitRun = {}): Promise<GitResult> {
-    return this.#limit(() => this.#run(gitDir, args, options));
+    const limit = options.isComparison ? this.#comparisons : this.#limit;
+    return limit(() => this.#run(gitDir, args, options));
   }
 
   /** As `run`, for commands that have no reason to fail; the text they print. */

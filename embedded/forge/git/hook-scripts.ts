@@ -19,14 +19,21 @@ exit 0
 `;
 
 /**
- * Run by git after it moved refs: tells the forge, on descriptor 3, which ones and with which push options.
+ * Run by git after it moved refs: tells the forge, on descriptor 3, which ones and with which push options, and says to
+ * whoever pushed what the forge answers there. An option of several lines could pass for another message and is left out.
  * Only what the shell has built in: each program started would make every push slower.
  */
 export const postReceiveHook = `#!/bin/sh
+newline='
+'
 i=0
 while [ "$i" -lt "\${GIT_PUSH_OPTION_COUNT:-0}" ]; do
-  eval "printf 'option %s\\n' \\"\\$GIT_PUSH_OPTION_$i\\"" >&3
+  eval "option=\\$GIT_PUSH_OPTION_$i"
+  case "$option" in *"$newline"*) ;; *) printf 'option %s\\n' "$option" >&3 ;; esac
   i=$((i + 1))
 done
 while read -r line; do printf '%s\\n' "$line" >&3; done
+printf 'end\\n' >&3
+while IFS= read -r line <&3; do printf '%s\\n' "$line"; done
+exit 0
 `;

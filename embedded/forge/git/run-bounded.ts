@@ -21,6 +21,7 @@ export async function runBounded(
   const limited = (block: string) =>
     git.run(gitDir, ["-c", bigFile, ...args], {
       ...run,
+      isComparison: true,
       environment: { ...run.environment, GIT_ALLOC_LIMIT: block },
     });
   const first = await limited(tightBlock);
@@ -30,6 +31,7 @@ export async function runBounded(
     const listed = await git.run(gitDir, ["diff-tree", "-r", "-s", "--no-renames", from, to, "--"], {
       environment: { GIT_ALLOC_LIMIT: tightBlock },
       deadlineMs: guardDeadlineMs,
+      isComparison: true,
       cut: true,
     });
     if (listed.code !== 0) return undefined;

@@ -1,4 +1,4 @@
-/** API flag of an event -> its `X-Gitlab-Event`. Hooks can ask for all; pushes and tags are what is sent today. */
+/** API flag of an event -> its `X-Gitlab-Event`. Hooks can ask for all; some are never sent. */
 export const eventNames: Readonly<Record<string, string>> = {
   push_events: "Push Hook",
   tag_push_events: "Tag Push Hook",

@@ -1,8 +1,7 @@
 import { type Request, Router } from "express";
 import { requireCaller } from "../access/caller.ts";
 import type { ForgeContext } from "../forge-context.ts";
-import { branchHead } from "../git/refs.ts";
-import { ApiError, badParameter, notFound, notImplemented } from "../http/api-error.ts";
+import { ApiError, badParameter, notFound } from "../http/api-error.ts";
 import { paginate } from "../http/pagination.ts";
 import { Parameters, pathId } from "../http/parameters.ts";
 import { findProject } from "../projects/find-project.ts";
@@ -10,7 +9,7 @@ import type { HookRecord, ProjectRecord } from "../store/records.ts";
 import { eventFlags } from "./hook-event-names.ts";
 import { changedHookFields, newHookFields } from "./hook-fields.ts";
 import { hookJson } from "./hook-json.ts";
-import { pushPayload } from "./push-payload.ts";
+import { testPayload } from "./test-payload.ts";
 
 /** `/projects/:id/hooks`, for Maintainers. */
 export function hookRoutes(context: ForgeContext): Router {
@@ -56,16 +55,8 @@ export function hookRoutes(context: ForgeContext): Router {
     const { hook, project } = findHook(context, request);
     const trigger = String(request.params["trigger"]);
     if (!eventFlags.includes(trigger)) throw badParameter("trigger does not have a valid value");
-    if (trigger !== "push_events" && trigger !== "tag_push_events")
-      throw notImplemented(`a test of ${trigger}`);
     const { user } = requireCaller(request);
-    const head = await branchHead(context.repositories.path(project.id), project.defaultBranch);
-    if (!head) throw new ApiError(422, { message: "Ensure the project has at least one commit." });
-    const commit = await context.objects.commit(context.repositories.path(project.id), head);
-    const ref = trigger === "push_events" ? `refs/heads/${project.defaultBranch}` : "refs/tags/v1.0.0";
-    const change = { ref, before: commit?.parents[0] ?? "0".repeat(40), after: head };
-    const push = { project, user, changes: [change], pushOptions: [] };
-    const event = await hookSender.deliver(hook, trigger, await pushPayload(context, push, change));
+    const event = await hookSender.deliver(hook, trigger, await testPayload(context, project, user, trigger));
     if (!/^[23]/.test(event.response_status)) {
       throw new ApiError(422, {
         message: `Hook execution failed: ${event.response_status}: ${event.response_body}`,

@@ -40,7 +40,7 @@ afterAll(async () => {
 });
 
 async function deliveries(count: number) {
-  await vi.waitFor(() => expect(receiver.received).toHaveLength(count), { timeout: 5_000 });
+  await vi.waitFor(() => expect(receiver.received).toHaveLength(count), { timeout: 20_000 });
   return receiver.received.map(({ headers, body }) => ({ headers, body, json: JSON.parse(body) }));
 }
 

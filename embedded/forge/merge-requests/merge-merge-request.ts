@@ -16,6 +16,7 @@ import { mergeMessage, userSignature } from "./merge-message.ts";
 import { canMergeInto, canPushTo } from "./merge-request-rights.ts";
 import { detailedMergeStatus } from "./merge-status.ts";
 import { refreshNow } from "./refresh-merge-request.ts";
+import { takeLargeFiles } from "./take-large-files.ts";
 import { latestVersion, versionCommits } from "./version.ts";
 
 export interface MergeOptions {
@@ -77,6 +78,7 @@ async function merge(
   const gitDir = repositories.path(project.id);
   const tree = checked.merge && (await objects.commit(gitDir, checked.merge))?.tree;
   if (!tree) throw new ApiError(422, { message: "Branch cannot be merged" });
+  await takeLargeFiles(context, mergeRequest, version);
   const squashCommit = await squash(context, project, mergeRequest, { by, options, version, checked });
   const second = squashCommit ?? version.head;
   const committer = userSignature(context, by);

@@ -3,6 +3,7 @@ import { callerOf } from "../access/caller.ts";
 import type { ForgeContext } from "../forge-context.ts";
 import { notImplemented } from "../http/api-error.ts";
 import { Parameters } from "../http/parameters.ts";
+import { commitMessageIn } from "../repository/commit-message.ts";
 import { approvalsJson, approveMergeRequest, unapproveMergeRequest } from "./approve-merge-request.ts";
 import { findMergeRequest, findMergeRequestToChange } from "./find-merge-request.ts";
 import { mergeMergeRequest } from "./merge-merge-request.ts";
@@ -22,8 +23,8 @@ export function mergeRequestMergeRoutes(context: ForgeContext): Router {
     }
     const sha = parameters.filled("sha");
     const squash = parameters.boolean("squash");
-    const squashMessage = parameters.filled("squash_commit_message");
-    const mergeMessage = parameters.filled("merge_commit_message");
+    const squashMessage = commitMessageIn(parameters, "squash_commit_message");
+    const mergeMessage = commitMessageIn(parameters, "merge_commit_message");
     const removeSourceBranch = parameters.boolean("should_remove_source_branch");
     const merged = await mergeMergeRequest(context, project, mergeRequest, user, {
       ...(sha !== undefined && { sha }),

@@ -4,7 +4,7 @@ import { callerOf, requireCaller } from "../access/caller.ts";
 import { canReadCode, projectLevel, withAncestors } from "../access/rights.ts";
 import type { ForgeContext } from "../forge-context.ts";
 import { findGroup } from "../groups/find-group.ts";
-import { badParameter, forbidden, notFound } from "../http/api-error.ts";
+import { badParameter, forbidden, notFound, notImplemented } from "../http/api-error.ts";
 import { paginate } from "../http/pagination.ts";
 import { Parameters, pathParameter } from "../http/parameters.ts";
 import { findProject, findProjectToChange } from "../projects/find-project.ts";
@@ -21,8 +21,7 @@ import { freshMergeRequest } from "./refresh-merge-request.ts";
 
 const changeable = [
   ["title", "description", "state_event", "target_branch", "labels", "add_labels", "remove_labels"],
-  ["assignee_id", "assignee_ids", "reviewer_ids", "squash", "remove_source_branch", "allow_collaboration"],
-  ["discussion_locked", "milestone_id"],
+  ["assignee_id", "assignee_ids", "reviewer_ids", "squash", "remove_source_branch"],
 ].flat();
 
 /** `merge_requests` of a project, a group and of all: list, create, show, change and delete. */
@@ -65,6 +64,7 @@ export function mergeRequestRoutes(context: ForgeContext): Router {
     const labels = parameters.texts("labels");
     const removeSourceBranch = parameters.boolean("remove_source_branch");
     const squash = parameters.boolean("squash");
+    refuseUnknown(parameters);
     const target = targetOf(context, request, source);
     const made = await createMergeRequest(context, user, {
       source,
@@ -158,6 +158,15 @@ function targetOf(context: ForgeContext, request: Request, source: ProjectRecord
   return target;
 }
 
+/** Throws `ApiError` 501 for what would be taken no notice of. */
+function refuseUnknown(parameters: Parameters): void {
+  if (parameters.boolean("allow_collaboration"))
+    throw notImplemented("pushing to the branch of somebody else's fork");
+  if (parameters.boolean("discussion_locked")) throw notImplemented("locking a discussion");
+  if (parameters.integer("milestone_id")) throw notImplemented("milestones");
+  if (parameters.filled("merge_after") !== undefined) throw notImplemented("merging after a time");
+}
+
 function peopleIn(parameters: Parameters): { assigneeIds?: number[]; reviewerIds?: number[] } {
   const idsOf = (role: string): number[] | undefined => {
     const many = parameters.texts(`${role}_ids`);
@@ -171,6 +180,7 @@ function peopleIn(parameters: Parameters): { assigneeIds?: number[]; reviewerIds
 }
 
 function changeIn(parameters: Parameters): MergeRequestChange {
+  refuseUnknown(parameters);
   const title = parameters.text("title");
   const description = parameters.text("description");
   const stateEvent = parameters.choice("state_event", ["close", "reopen"]);

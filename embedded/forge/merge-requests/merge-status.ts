@@ -4,7 +4,7 @@ import { branchHead } from "../git/refs.ts";
 import type { MergeRequestRecord } from "../store/merge-request-records.ts";
 import { isDraft } from "./draft.ts";
 import { headPipeline } from "./head-pipeline.ts";
-import { isFresh } from "./refresh-merge-request.ts";
+import { isFresh } from "./is-fresh.ts";
 import { hasNoCommits, latestVersion } from "./version.ts";
 
 export type DetailedMergeStatus =

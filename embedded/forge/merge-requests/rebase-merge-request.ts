@@ -9,6 +9,7 @@ import type { MergeRequestRecord } from "../store/merge-request-records.ts";
 import type { UserRecord } from "../store/records.ts";
 import { userSignature } from "./merge-message.ts";
 import { canPushTo } from "./merge-request-rights.ts";
+import { refreshNow } from "./refresh-merge-request.ts";
 import { latestVersion, versionCommits } from "./version.ts";
 
 const maxCommits = 200; // each is merged on its own
@@ -35,7 +36,7 @@ export async function rebaseMergeRequest(
     throw forbidden("Source branch is protected from force push");
   }
   const rebased = await context.mergeRequestQueue.run(String(mergeRequest.projectId), () =>
-    rebase(context, mergeRequest, by),
+    rebase(context, mergeRequest, by, head),
   );
   const mergeError = rebased === undefined ? failure : null;
   await store.mergeRequests.update(mergeRequest.id, { mergeError });
@@ -43,7 +44,7 @@ export async function rebaseMergeRequest(
   const ref = `refs/heads/${branch}`;
   if (source.id !== mergeRequest.projectId) await bringBack(context, mergeRequest, sourceDir, rebased);
   const moved = await git.run(sourceDir, ["update-ref", ref, rebased, head]);
-  if (moved.code !== 0) throw new ApiError(409, { message: "The source branch moved meanwhile. Try again." });
+  if (moved.code !== 0) throw movedMeanwhile();
   const changes = [{ ref, before: head, after: rebased }];
   await refsChanged(context, { project: source, user: by, changes, pushOptions: [] });
 }
@@ -53,13 +54,17 @@ async function rebase(
   context: ForgeContext,
   mergeRequest: MergeRequestRecord,
   by: UserRecord,
+  head: string,
 ): Promise<string | undefined> {
   const { git, objects, repositories } = context;
   const gitDir = repositories.path(mergeRequest.projectId);
+  const current = await refreshNow(context, mergeRequest.id, { by });
   const version = latestVersion(context, mergeRequest);
+  if (current?.state !== "opened") throw forbidden("Merge request is not open");
+  if (version && version.head !== head) throw movedMeanwhile();
   const target = await branchHead(gitDir, mergeRequest.targetBranch);
   if (!version || target === undefined) return undefined;
-  if (mergeRequest.checked?.head === version.head && !mergeRequest.checked.isBehind) return version.head;
+  if (current.checked?.head === head && !current.checked.isBehind) return head;
   const ids = await versionCommits(context, mergeRequest.projectId, { ...version, start: target });
   if (ids.length > maxCommits) return undefined;
   const endMs = performance.now() + deadlineMs;
@@ -80,6 +85,10 @@ async function rebase(
     onto = await objects.commit(gitDir, made);
   }
   return onto?.id;
+}
+
+function movedMeanwhile(): ApiError {
+  return new ApiError(409, { message: "The source branch moved meanwhile. Try again." });
 }
 
 /** The fork gets the commits that were made in the target. */

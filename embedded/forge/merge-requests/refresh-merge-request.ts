@@ -11,6 +11,7 @@ import type {
 } from "../store/merge-request-records.ts";
 import type { UserRecord } from "../store/records.ts";
 import { announceMergeRequest } from "./announce-merge-request.ts";
+import { isFresh } from "./is-fresh.ts";
 import { mergeMessage, userSignature } from "./merge-message.ts";
 import { startMergeRequestPipeline } from "./merge-request-pipeline.ts";
 import { noteCommits } from "./system-note.ts";
@@ -52,19 +53,6 @@ export async function freshMergeRequest(
     );
     return mergeRequest;
   }
-}
-
-/** True where what was found holds for both branches as they are. */
-export async function isFresh(context: ForgeContext, mergeRequest: MergeRequestRecord): Promise<boolean> {
-  const { repositories } = context;
-  const { checked } = mergeRequest;
-  const target = await branchHead(repositories.path(mergeRequest.projectId), mergeRequest.targetBranch);
-  const source = await branchHead(repositories.path(mergeRequest.sourceProjectId), mergeRequest.sourceBranch);
-  const version = latestVersion(context, mergeRequest);
-  if (target === undefined) return true; // nothing to be found out
-  return (
-    checked?.target === target && checked.head === version?.head && (source ?? checked.head) === checked.head
-  );
 }
 
 /** As `refreshMergeRequest`, for a caller that holds the queue. */

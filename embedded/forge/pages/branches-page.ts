@@ -1,3 +1,4 @@
+import { isDeveloper } from "../merge-requests/merge-request-rights.ts";
 import { isProtected } from "../repository/branch-protection.ts";
 import { listHeads } from "../repository/list-heads.ts";
 import { projectPath } from "./addresses.ts";
@@ -19,7 +20,8 @@ async function showBranches(visit: ProjectVisit): Promise<void> {
     ({ name, id }) => html`<li><a href="${projectPath(project, "tree", name)}"><strong>${name}</strong></a>
 ${name === project.defaultBranch && html` <span class="soft">default</span>`}
 ${isProtected(project, name) && html` <span class="soft">protected</span>`}
-<br><a href="${projectPath(project, "commit", id)}">${id.slice(0, 8)}</a> · <a href="${projectPath(project, "commits", name)}">commits</a></li>`,
+<br><a href="${projectPath(project, "commit", id)}">${id.slice(0, 8)}</a> · <a href="${projectPath(project, "commits", name)}">commits</a>
+${name !== project.defaultBranch && isDeveloper(context, project, visit.user) && html` · <a href="${projectPath(project, "merge_requests", "new")}?${new URLSearchParams({ source_branch: name }).toString()}">new merge request</a>`}</li>`,
   );
   visit.send({
     title: "Branches",

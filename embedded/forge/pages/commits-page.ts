@@ -65,12 +65,7 @@ async function showCommit(visit: ProjectVisit, id: string): Promise<void> {
   const commit = await context.objects.resolve(gitDir, id);
   if (!commit) throw new PageError(404, "There is no such commit", "It may belong to another project.");
   const { statuses } = await context.statuses.read(project.id, commit.id);
-  const { files, isOverflow } = await readDiff(
-    context.git,
-    gitDir,
-    commit.parents[0] ?? emptyTree,
-    commit.id,
-  );
+  const diff = await readDiff(context.git, gitDir, commit.parents[0] ?? emptyTree, commit.id);
   const rest = commit.message.split("\n").slice(1).join("\n").trim();
   visit.send({
     title: titleOf(commit),
@@ -81,8 +76,7 @@ async function showCommit(visit: ProjectVisit, id: string): Promise<void> {
 ${commit.parents.map((parent) => html` · <a href="${projectPath(project, "commit", parent)}">parent ${parent.slice(0, 8)}</a>`)}</p>
 ${rest !== "" && html`<pre class="log">${rest}</pre>`}
 ${statusList(statuses)}
-<h2>Changes</h2>${diffTables(files)}
-${isOverflow && html`<p class="soft">More files changed than are shown.</p>`}`,
+<h2>Changes</h2>${diffTables(diff)}`,
   });
 }
 

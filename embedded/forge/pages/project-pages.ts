@@ -11,15 +11,27 @@ import { commitsPages } from "./commits-page.ts";
 import { filesPages } from "./files-page.ts";
 import type { Forms } from "./forms.ts";
 import { type Html, html, type Piece } from "./html.ts";
+import { formPages } from "./merge-requests/form-pages.ts";
+import { listPages } from "./merge-requests/list-page.ts";
+import { mergeRequestsTab } from "./merge-requests/merge-request-visit.ts";
+import { showPages } from "./merge-requests/show-page.ts";
 import { page } from "./page.ts";
 import { PageError } from "./page-error.ts";
 import type { ProjectPage, ProjectVisit } from "./project-page.ts";
 
-const all: readonly ProjectPage[] = [...filesPages, ...commitsPages, ...branchesPages];
+const all: readonly ProjectPage[] = [
+  ...filesPages,
+  ...commitsPages,
+  ...branchesPages,
+  ...listPages,
+  ...showPages,
+  ...formPages,
+];
 const tabs = [
   ["Files", []],
   ["Commits", ["commits"]],
   ["Branches", ["branches"]],
+  [mergeRequestsTab, ["merge_requests"]],
 ] as const;
 
 /** `/<full path>` and `/<full path>/-/...`, for whoever may see the project; everything else goes on. */

@@ -7,6 +7,7 @@ import { interactionPath } from "../oidc/provider.ts";
 import { browserSession, type Sessions, sessionUser } from "../oidc/sessions.ts";
 import type { UserRecord } from "../store/records.ts";
 import { allowFormTarget } from "./content-security.ts";
+import { field } from "./form-field.ts";
 import type { Forms } from "./forms.ts";
 import { html, type Piece } from "./html.ts";
 import { csrfField, page } from "./page.ts";
@@ -186,11 +187,6 @@ function allowReturn(response: Response, params: Record<string, unknown>): void 
 
 function send(response: Response, status: number, text: string): void {
   response.status(status).type("html").set("cache-control", "no-store").send(text);
-}
-
-function field(request: Request, name: string): string {
-  const value: unknown = (request.body as Record<string, unknown> | undefined)?.[name];
-  return typeof value === "string" ? value : "";
 }
 
 /** A path of this forge; `/` for anything that leads elsewhere. */

@@ -48,6 +48,8 @@ form.row > div { flex: 1 1 10rem; }
 .error { border-left: 4px solid var(--bad); background: var(--shade); padding: .5rem .75rem; }
 table.diff td { font-family: ui-monospace, monospace; font-size: .8125rem; border: 0; padding: 0 .5rem; white-space: pre-wrap; }
 table.diff .number { color: var(--soft); text-align: right; width: 1%; user-select: none; white-space: nowrap; }
+table.diff td.said { font-family: system-ui, sans-serif; font-size: 1rem; white-space: normal; padding: .25rem .5rem; }
+div.row { display: flex; flex-wrap: wrap; gap: .5rem; }
 table.diff .add td { background: var(--add); } table.diff .del td { background: var(--del); }
 table.diff .hunk td { color: var(--soft); background: var(--shade); }
 .pages { display: flex; gap: 1rem; padding: 1rem 0; }

@@ -1,4 +1,4 @@
-import { directMember, groupMemberLevel, withAncestors } from "../access/rights.ts";
+import { canSeeProject, directMember, groupMemberLevel, withAncestors } from "../access/rights.ts";
 import type { ForgeContext } from "../forge-context.ts";
 import { namespaceJson } from "../groups/group-json.ts";
 import type { ProjectRecord, UserRecord } from "../store/records.ts";
@@ -23,7 +23,7 @@ export function projectSimpleJson(context: ForgeContext, project: ProjectRecord)
     readme_url: project.empty
       ? null
       : `${webUrl(context, project)}/-/blob/${project.defaultBranch}/README.md`,
-    forks_count: 0,
+    forks_count: context.store.forksByProject.all(String(project.id)).length,
     avatar_url: null,
     star_count: 0,
     last_activity_at: project.lastActivityAt,
@@ -43,6 +43,7 @@ export function projectJson(context: ForgeContext, project: ProjectRecord, user:
       members: `${context.url}/api/v4/projects/${project.id}/members`,
       repo_branches: `${context.url}/api/v4/projects/${project.id}/repository/branches`,
     },
+    ...forkedFromJson(context, project, user),
     container_registry_enabled: false,
     packages_enabled: false,
     empty_repo: project.empty,
@@ -72,6 +73,14 @@ export function projectJson(context: ForgeContext, project: ProjectRecord, user:
       group_access: groupLevel > 0 ? { access_level: groupLevel, notification_level: 3 } : null,
     },
   };
+}
+
+/** The project this is a fork of, for whoever can see that one. */
+function forkedFromJson(context: ForgeContext, project: ProjectRecord, user: UserRecord | undefined) {
+  const { store, clock } = context;
+  const source = project.forkedFromId == null ? undefined : store.projects.get(project.forkedFromId);
+  if (!source || !canSeeProject(store, user, source, clock())) return {};
+  return { forked_from_project: projectSimpleJson(context, source) };
 }
 
 /** `Group / Project`, by display names. */

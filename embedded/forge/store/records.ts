@@ -78,7 +78,7 @@ export interface ProjectRecord {
   onlyAllowMergeIfPipelineSucceeds: boolean;
   onlyAllowMergeIfDiscussionsResolved?: boolean;
   /** The project this one is a fork of; it may be gone. */
-  forkedFromId?: number;
+  forkedFromId?: number | null;
   /** The number the next merge request gets. */
   nextMergeRequest?: number;
   ciConfigPath: string | null;

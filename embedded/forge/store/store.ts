@@ -32,6 +32,8 @@ export interface Store {
   projects: Collection<ProjectRecord>;
   projectsByPath: Index<ProjectRecord>;
   projectsByNamespace: Index<ProjectRecord>;
+  /** Forks. Key: number of the project they were made from. */
+  forksByProject: Index<ProjectRecord>;
   members: Collection<MemberRecord>;
   /** Key: `<source>:<source id>`. */
   membersBySource: Index<MemberRecord>;
@@ -105,6 +107,7 @@ export async function openStore(folder: string): Promise<Store> {
     projects,
     projectsByPath: projects.indexBy((project) => project.fullPath.toLowerCase()),
     projectsByNamespace: projects.indexBy((project) => String(project.namespaceId)),
+    forksByProject: projects.indexBy((project) => String(project.forkedFromId ?? "")),
     members,
     membersBySource: members.indexBy((member) => `${member.source}:${member.sourceId}`),
     membersByUser: members.indexBy((member) => String(member.userId)),

@@ -69,7 +69,8 @@ class Socket(Guarded, TermSocket):
     pass
 
 
-def main():
+def serve(first, more=()):
+    """Serves the terminal and further handlers for ever; `first`: where whoever asks for no path is sent."""
     terminals = UniqueTermManager(
         shell_command=[os.environ.get("SHELL", "/bin/bash"), "-l"],
         max_terminals=MAX_TERMINALS,
@@ -77,10 +78,11 @@ def main():
     )
     application = tornado.web.Application(
         [
-            (r"/", tornado.web.RedirectHandler, {"url": "/terminal/", "permanent": False}),
+            (r"/", tornado.web.RedirectHandler, {"url": first, "permanent": False}),
             (r"/terminal/", Page),
             (r"/terminal/assets/(.*)", Assets, {"path": ASSETS}),
             (r"/terminal/socket", Socket, {"term_manager": terminals}),
+            *more,
         ],
         websocket_ping_interval=30,
     )
@@ -91,4 +93,5 @@ def main():
         terminals.shutdown()
 
 
-main()
+if __name__ == "__main__":
+    serve("/terminal/")
