@@ -10,6 +10,26 @@ const threeMistakes = runningSpec("pump")
   .replace("state: running", "stat: running")
   .replace("spec:\n", "spec:\n  integrationLevel: twn\n  resources: { cpus: many }\n");
 
+/** Runs when asked, and keeps ten numbers around its parameter. */
+const job = (level: number) => `apiVersion: dtaas/v1
+kind: DigitalTwin
+metadata: { name: job }
+spec:
+  workspace: { template: base }
+  parameters: { level: ${level} }
+  lifecycle:
+    create: { run: lifecycle/create, timeout: 60s, outputs: [data/job] }
+  preview:
+    operations: [create]
+    compare:
+      - { file: data/job/levels.csv, column: level, tolerance: 1 }
+`;
+const jobScript = `#!/bin/sh
+mkdir -p /workspace/data/job
+echo level > /workspace/data/job/levels.csv
+for n in 1 2 3 4 5 6 7 8 9 10; do echo "$DT_PARAM_level" >> /workspace/data/job/levels.csv; done
+`;
+
 describe("a reviewer with nothing but the Git host", () => {
   let platform: Platform;
   let clone: Clone;
@@ -30,6 +50,8 @@ describe("a reviewer with nothing but the Git host", () => {
     clones.push(clone);
     reviewer = new Reviewer(platform, "user1", "user1");
     await writeTwin(clone, "good");
+    await clone.write("digital_twins/job/dt.yaml", job(10));
+    await clone.write("digital_twins/job/lifecycle/create", jobScript, 0o755);
     await clone.push("feat: begin");
     await until("the twin is live", async () => {
       const twin = await platform.twin("user1", "good");
@@ -110,12 +132,43 @@ describe("a reviewer with nothing but the Git host", () => {
       });
     await answered(await reviewer.say(iid, "/dtaas previw"), /did you mean `preview`/);
     await answered(await reviewer.say(iid, "/dtaas run dance good"), /no operation/);
-    const running = await reviewer.say(iid, "Please:\n\n/dtaas run terminate good");
-    await answered(running, /no operation|`terminate`/);
+    const asked = await reviewer.say(iid, "Please:\n\n/dtaas run create job\n\n> /dtaas run create job");
+    await answered(asked, /\*\*`succeeded`\*\* with exit code 0/);
+    const history = (await platform.api("/twins/user1/job/runs")).body as {
+      items: { requestedBy: string }[];
+    };
+    expect(history.items).toMatchObject([{ requestedBy: "user1" }]);
     await clone.git("switch", "-q", "main");
   });
 
+  test("sees the numbers of a preview beside the live run's, and merging removes the preview", async () => {
+    await clone.git("switch", "-q", "-c", "level");
+    await clone.write("digital_twins/job/dt.yaml", job(12));
+    const head = await pushTo("level", "feat: raise the level");
+    const iid = await reviewer.open("level");
+    expect((await reviewer.planned(head)).status).toBe("success");
+    await until("the comment compares", async () => {
+      const [comment = ""] = await reviewer.comments(iid);
+      return (
+        /\| `job` \| `data\/job\/levels.csv`: `level` \| \*\*fail\*\* \| 10 \| 2 \(row 1\) \| 2 \| 1 \|/.test(
+          comment,
+        ) || comment
+      );
+    });
+    const [comment = ""] = await reviewer.comments(iid);
+    expect(comment).toContain("```mermaid\nxychart-beta");
+    expect(comment).toMatch(/\| `job` \| done \| `create` ended with 0/);
+    await reviewer.merge(iid, head);
+    await until("no preview is left", async () => {
+      const { items } = (await platform.api("/users/user1/previews")).body as { items: unknown[] };
+      return items.length === 0 || JSON.stringify(items);
+    });
+    await clone.git("switch", "-q", "main");
+    await clone.git("pull", "-q", "--ff-only");
+  });
+
   test("rolls a twin back, and it stays so", async () => {
+    await clone.git("switch", "-q", "main");
     const first = await clone.git("rev-parse", "HEAD");
     await until("the first state is told as live", async () =>
       (await platform.statuses("user1", first)).some(
