@@ -14,8 +14,9 @@ import { renderMarkdown } from "../markdown.ts";
 import { csrfField } from "../page.ts";
 import type { ProjectPage, ProjectVisit } from "../project-page.ts";
 import { statusList } from "../status-list.ts";
+import { timeOf } from "../time-of.ts";
 import { mergeRequestPath, mergeRequestsTab, visitedMergeRequest } from "./merge-request-visit.ts";
-import { type Thread, threadsOf, threadView, timeOf } from "./threads.ts";
+import { type Thread, threadsOf, threadView } from "./threads.ts";
 
 const whyNot: Readonly<Record<Exclude<DetailedMergeStatus, "mergeable" | "not_open">, string>> = {
   checking: "Whether it can be merged is being looked at; load the page again.",
