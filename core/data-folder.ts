@@ -19,6 +19,12 @@ export interface DataFolder {
   schedules: string;
   /** (c) `<user>/<hash>.json`: which run an idempotency key stands for. */
   keys: string;
+  /** (c) one file for each run that a job of a pipeline has begun and that goes on. */
+  jobRuns: string;
+  /** (c) `<user>.json`: which change of the user's pipeline was proposed last. */
+  proposed: string;
+  /** (c) `<user>.json`: the environments on the Git host as they were told last. */
+  environments: string;
   /** (c) sign-ins of browsers, encrypted. */
   signIns: string;
   /** (c) `<user>.json`: the commit statuses reported last. */
@@ -79,6 +85,9 @@ export function dataFolder(root: string): DataFolder {
     requests: at("requests"),
     schedules: at("schedules"),
     keys: at("keys"),
+    jobRuns: at("job-runs"),
+    proposed: at("proposed"),
+    environments: at("environments"),
     signIns: at("sign-ins"),
     reported: at("reported"),
     reviews: at("reviews"),

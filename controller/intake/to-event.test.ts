@@ -164,3 +164,38 @@ test("a merge request of another project, a note on something else, and odd numb
   };
   expect(toEvent({ "x-gitlab-event": "Note Hook" }, issue)).toMatchObject({ kind: "ignored" });
 });
+
+const project = { id: 7, path_with_namespace: "dtaas/user1" };
+
+test("events of pipelines and jobs say whom to ask, and nothing that a late event could have wrong", () => {
+  const pipeline = { object_kind: "pipeline", object_attributes: { id: 31, status: "success" }, project };
+  const changed = toEvent({ "x-gitlab-event": "Pipeline Hook" }, pipeline);
+  const at = { projectId: 7, projectPath: "dtaas/user1", pipelineId: 31 };
+  expect(changed).toEqual({ kind: "pipeline-changed", ...at });
+  expect(toIntent(changed)).toMatchObject({ kind: "look-at-pipeline", projectId: 7, pipeline: 31 });
+  const job = {
+    object_kind: "build",
+    build_id: 32,
+    build_status: "canceled",
+    pipeline_id: 31,
+    project_id: 7,
+    project,
+  };
+  const ended = toEvent({ "x-gitlab-event": "Job Hook" }, job);
+  expect(ended).toEqual({ kind: "job-changed", ...at, jobId: 32 });
+  expect(toIntent(ended)).toMatchObject({ kind: "look-at-pipeline", pipeline: 31, job: 32 });
+});
+
+test.each([
+  ["Pipeline Hook", { object_kind: "pipeline", object_attributes: null, project }],
+  ["Pipeline Hook", { object_kind: "pipeline", object_attributes: { id: "31" }, project }],
+  ["Pipeline Hook", { object_kind: "build", object_attributes: { id: 31 }, project }],
+  ["Job Hook", { object_kind: "build", build_id: 32, pipeline_id: 31, project_id: 8, project }],
+  ["Job Hook", { object_kind: "build", build_id: -1, pipeline_id: 31, project_id: 7, project }],
+  ["Job Hook", []],
+])("a %s that is none is ignored with a reason (%#)", (name, body) => {
+  expect(toEvent({ "x-gitlab-event": name }, body)).toMatchObject({
+    kind: "ignored",
+    reason: expect.any(String),
+  });
+});
