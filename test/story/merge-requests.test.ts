@@ -1,6 +1,6 @@
 import { rm } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Clone } from "./clone.ts";
+import { Clone } from "./clone.ts";
 import { Platform, until } from "./platform.ts";
 import { Reviewer } from "./reviewer.ts";
 import { runningSpec, writeTwin } from "./twin-files.ts";
@@ -165,6 +165,37 @@ describe("a reviewer with nothing but the Git host", () => {
     });
     await clone.git("switch", "-q", "main");
     await clone.git("pull", "-q", "--ff-only");
+  });
+
+  test("sees an outsider's fork planned, and nothing of it run until a member asks", async () => {
+    const { id } = await reviewer.ask<{ id: number }>("GET", "");
+    await platform.setMember(id, "user2", true); // as a Reporter: may look
+    const outsider = new Reviewer(platform, "user1", "user2");
+    const fork = await outsider.ask<{ id: number; path_with_namespace: string }>("POST", "/fork", {});
+    const url = `${platform.forgeUrl}/${fork.path_with_namespace}.git`;
+    const theirs = await Clone.of({ url, user: "user2", password: platform.token("user2") });
+    clones.push(theirs);
+    await theirs.write("digital_twins/job/dt.yaml", job(14));
+    await pushTo("outside", "feat: raise the level further", theirs);
+    const { iid } = await outsider.openFromFork(fork.id, "outside", id);
+    const comment = async () => (await reviewer.comments(iid))[0] ?? "";
+    await until("it is planned", async () => (await comment()).includes("#### Plan") || (await comment()));
+    expect(await comment()).toContain("nothing of it runs yet");
+    const previews = async () =>
+      ((await platform.api("/users/user1/previews")).body as { items: unknown[] }).items;
+    const refused = await outsider.say(iid, "/dtaas preview");
+    await until("the outsider is refused", async () => {
+      const answer = await reviewer.answer(iid, refused);
+      return answer?.includes("may not run or cancel operations") || String(answer);
+    });
+    expect(await previews()).toEqual([]);
+    await reviewer.say(iid, "/dtaas preview");
+    await until(
+      "its numbers are there",
+      async () => (await comment()).includes("**fail** | 10 |") || (await comment()),
+    );
+    await reviewer.ask("PUT", `/merge_requests/${iid}`, { state_event: "close" });
+    await until("no preview is left", async () => (await previews()).length === 0);
   });
 
   test("rolls a twin back, and it stays so", async () => {

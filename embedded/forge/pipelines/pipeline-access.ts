@@ -67,9 +67,19 @@ function requireMayChange(
   context: ForgeContext,
   project: ProjectRecord,
   user: UserRecord,
-  { ref, tag, mergeRequest }: CiPipeline,
+  pipeline: CiPipeline,
 ): void {
+  if (!mayChangePipeline(context, project, user, pipeline)) throw forbidden();
+}
+
+/** May start and end its jobs: a Developer, and on a protected branch one who may push there. */
+export function mayChangePipeline(
+  context: ForgeContext,
+  project: ProjectRecord,
+  user: UserRecord,
+  { ref, tag, mergeRequest }: CiPipeline,
+): boolean {
   const level = projectLevel(context.store, user, project, context.clock());
   const isMember = level >= accessLevels.developer;
-  if (!isMember || (!tag && !mergeRequest && !canPush(project, ref, level))) throw forbidden();
+  return isMember && (tag || mergeRequest !== null || canPush(project, ref, level));
 }

@@ -3,6 +3,7 @@ import { expandAll, expandText } from "./expand.ts";
 
 test("names are replaced, with and without braces, and two dollars are one", () => {
   const all = { A: "1", B_2: "x" };
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: as people write it
   expect(expandText("$A-${B_2}-$C-$$A-5$-${no", all)).toBe("1-x--$A-5$-${no");
 });
 
