@@ -1,4 +1,5 @@
 import { systemPath } from "#embedded/processes/find-command";
+import { ciUrl } from "./ci-url.ts";
 import type { Ports } from "./ports.ts";
 import type { Secrets } from "./secrets.ts";
 import { botName, group } from "./seed.ts";
@@ -75,6 +76,7 @@ export function controllerEnvironment(settings: ChildSettings): Record<string, s
     DTAAS_FORGE_TOKEN: token,
     DTAAS_FORGE_GROUP: group,
     DTAAS_WEBHOOK_SECRET: secrets.webhookSecret,
+    DTAAS_CI_AUDIENCES: ciUrl,
     ...(secrets.application && {
       DTAAS_OIDC_ISSUER: forgeUrl(ports),
       DTAAS_OIDC_CLIENT_ID: secrets.application.clientId,

@@ -80,6 +80,12 @@ export class ForgeAdmin {
     await this.#call("POST", `/${of}/members`, { user_id: userId, access_level: level });
   }
 
+  /** A CI/CD variable of a group, which jobs of all its projects see; one that somebody has set stays. */
+  async ensureGroupVariable(groupId: number, key: string, value: string): Promise<void> {
+    const found = await this.#fetch("GET", `/groups/${groupId}/variables/${key}`);
+    if (!found.ok) await this.#call("POST", `/groups/${groupId}/variables`, { key, value, raw: true });
+  }
+
   async removeMember(of: string, userId: number): Promise<void> {
     const response = await this.#fetch("DELETE", `/${of}/members/${userId}`);
     if (!response.ok && response.status !== 404) await this.#refused(response, "DELETE", `/${of}/members`);

@@ -1,5 +1,6 @@
 import { readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { ciUrl } from "./ci-url.ts";
 import { access, ForgeAdmin, type SeededProject } from "./forge-admin.ts";
 import { type Author, pushFolder } from "./push-folder.ts";
 import { makePassword, type Secrets, saveSecrets } from "./secrets.ts";
@@ -54,6 +55,8 @@ export async function seed(options: {
   onStep("projects");
   const groupId = await admin.ensureGroup(group);
   await admin.ensureMember(`groups/${groupId}`, bot.id, access.maintainer);
+  // Part of what a job's ID token is made out to, so it is known before the job begins.
+  await admin.ensureGroupVariable(groupId, "DTAAS_URL", ciUrl);
   const project = (name: string) => admin.ensureProject(groupId, `${group}/${name}`, name);
   const platform = await project("platform");
   const common = await project("common");

@@ -13,6 +13,7 @@ import {
   httpUrl,
   runnerEnvironment,
 } from "#cli/up/child-environments";
+import { ciUrl } from "#cli/up/ci-url";
 import { access, ForgeAdmin } from "#cli/up/forge-admin";
 import { runnerKey } from "#cli/up/runner-key";
 import { seedLab } from "#cli/up/seed";
@@ -334,6 +335,7 @@ export class Platform {
     const groupId = await admin.ensureGroup("dtaas");
     const bot = await account("dtaas-bot");
     await admin.ensureMember(`groups/${groupId}`, bot, access.maintainer);
+    await admin.ensureGroupVariable(groupId, "DTAAS_URL", ciUrl);
     const shared = new Map<string, number>();
     for (const name of ["platform", "common"]) {
       shared.set(name, (await admin.ensureProject(groupId, `dtaas/${name}`, name)).id);
