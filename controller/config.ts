@@ -23,6 +23,8 @@ export interface ControllerConfig {
   forgeUrl: string;
   forgeToken: string;
   group: string;
+  /** What ID tokens of jobs must be made out to: the public URL, and other addresses under which jobs reach this process. */
+  ciAudiences: string[];
   /** From this the secrets of all hooks are derived. */
   webhookSecret: string;
   /** The runner's public key, to which secrets are sealed; absent: twins cannot have any. */
@@ -56,6 +58,11 @@ const settings = {
     says: "access token of the platform's account, scope api",
   },
   DTAAS_FORGE_GROUP: { fallback: "dtaas", pattern: /^[\w.-]+(\/[\w.-]+)*$/, says: "path of a group" },
+  DTAAS_CI_AUDIENCES: {
+    fallback: "",
+    pattern: /^([^\s,]+(,[^\s,]+)*)?$/,
+    says: "further audiences of jobs' ID tokens, with commas between them",
+  },
   DTAAS_WEBHOOK_SECRET: {
     required: true,
     pattern: /^\S{32,}$/,
@@ -94,6 +101,7 @@ export function readControllerConfig(environment: NodeJS.ProcessEnv = process.en
     forgeUrl: text("DTAAS_FORGE_URL"),
     forgeToken: text("DTAAS_FORGE_TOKEN"),
     group: text("DTAAS_FORGE_GROUP"),
+    ciAudiences: [text("DTAAS_PUBLIC_URL"), ...text("DTAAS_CI_AUDIENCES").split(",").filter(Boolean)],
     webhookSecret: text("DTAAS_WEBHOOK_SECRET"),
     runnerKey: values.DTAAS_RUNNER_KEY,
     lfsOrigins: text("DTAAS_LFS_ORIGINS").split(",").filter(Boolean),

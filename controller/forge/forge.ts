@@ -1,4 +1,5 @@
 import type { ForgeMergeRequests } from "./forge-merge-requests.ts";
+import type { ForgeEnvironments, ForgePipelines } from "./forge-pipelines.ts";
 
 /**
  * A Git host in our words. A missing thing is `undefined`; a refused token is `ActionNeededError("FORGE_TOKEN_REFUSED")`;
@@ -52,6 +53,8 @@ export interface Forge {
   /** URL and credentials for `git fetch`; the token is for the header only, never for a command line. */
   gitAccess(project: ForgeProject): { url: string; username: string; password: string };
   readonly variables: ForgeVariables;
+  readonly pipelines: ForgePipelines;
+  readonly environments: ForgeEnvironments;
   readonly mergeRequests: ForgeMergeRequests;
 }
 

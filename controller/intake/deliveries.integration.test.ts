@@ -41,6 +41,7 @@ beforeAll(async () => {
       nudgeProject,
       nudgeReview: () => {},
       lookAtReaders: () => {},
+      lookAtPipeline: () => {},
     }),
   );
   app.use(errorMiddleware(logger));

@@ -32,6 +32,7 @@ async function receive(headers: Record<string, string | string[] | undefined>, r
     nudgeProject: (path: string) => void nudged.push(path),
     nudgeReview: () => {},
     lookAtReaders: () => {},
+    lookAtPipeline: () => {},
   };
   try {
     return (await receiveDelivery({ headers, rawBody, projectId: 7 }, deps)).status;
