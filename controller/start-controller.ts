@@ -41,14 +41,15 @@ import { WantedDocuments } from "./previews/wanted-documents.ts";
 import { runArchive } from "./reading/run-archive.ts";
 import { storedDocuments } from "./reading/stored-documents.ts";
 import { DesiredDocuments } from "./reconcile/desired-documents.ts";
+import { HostLooks } from "./reconcile/host-looks.ts";
 import { HostNews } from "./reconcile/host-news.ts";
 import { lookAtReaders } from "./reconcile/look-at-readers.ts";
 import { neededSnapshots } from "./reconcile/needed-snapshots.ts";
 import { pins } from "./reconcile/pins.ts";
 import { planView } from "./reconcile/plan-view.ts";
-import { type ReconcileDeps, reconcileProject } from "./reconcile/reconcile-project.ts";
+import { ProjectWork } from "./reconcile/project-work.ts";
+import type { ReconcileDeps } from "./reconcile/reconcile-project.ts";
 import { noteReach } from "./reconcile/reconcile-shared.ts";
-import { resync } from "./reconcile/resync.ts";
 import { SharedReach } from "./reconcile/shared-reach.ts";
 import { SharedReaders } from "./reconcile/shared-readers.ts";
 import { Tracked } from "./reconcile/tracked.ts";
@@ -56,7 +57,6 @@ import { credentialReader } from "./remotes/read-credential.ts";
 import { Remotes } from "./remotes/remotes.ts";
 import type { ReadHeadFile } from "./requests/change-state.ts";
 import { RequestBook } from "./requests/request-book.ts";
-import { reportShared } from "./review/report-shared.ts";
 import { reportStatuses } from "./review/report-statuses.ts";
 import { ReviewMemories } from "./review/review-memory.ts";
 import { Reviews } from "./review/reviews.ts";
@@ -73,8 +73,6 @@ const reportsAtOnce = 4;
 const projectAttempts = 5;
 // A project is looked at no more often than this, however often it is pushed to.
 const projectPaceMs = 250;
-// How often hooks of projects that are known already are looked after, in resyncs.
-const resyncsPerHookCheck = 60;
 // A snapshot that nobody is pinned to is kept this long: a document that wants it may be on its way.
 const snapshotGraceMs = 10 * 60_000;
 
@@ -216,38 +214,14 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
       parts.onPreviewChange?.(of);
     },
   });
-  const marks = new Map<string, number>();
-  const tooLarge = new Map<string, string>(); // heads that were refused: fetching them again would only cost
-  const toldOfShared = new Map<string, string>();
-  const reconcile = async (path: string) => {
-    const upTo = deliveries.mark();
-    marks.set(path, upTo);
-    const end = metrics.reconcileSeconds.startTimer();
-    try {
-      const result = await reconcileProject(reconcileDeps, path);
-      end({ outcome: result.outcome });
-      deliveries.settle(path, { upTo, ...result, reason: result.summary });
-      marks.delete(path);
-      const role = tracked.role(path);
-      if (role.kind === "shared") await reportShared(reconcileDeps, toldOfShared);
-      if (role.kind === "user") {
-        observedNudges.nudge(role.user, { user: role.user });
-        void pipelines.propose(role.user);
-      }
-      const known = tracked.project(path);
-      if (known && result.outcome !== "unchanged") await reviews.nudgeAllOf(known.id);
-      logger.info({ project: path, ...result }, "project reconciled");
-    } catch (error) {
-      end({ outcome: "failed" });
-      if (!(error instanceof ActionNeededError) || error.code !== "REPOSITORY_TOO_LARGE") throw error;
-      // Asking again does not make it smaller; the sender finds the reason at the delivery.
-      const project = tracked.project(path);
-      const head = project && (await forge.head(project).catch(() => undefined));
-      if (head !== undefined) tooLarge.set(path, head);
-      deliveries.settle(path, { upTo, outcome: "refused", reason: error.message });
-      logger.warn({ project: path, err: error.message }, "project refused");
-    }
-  };
+  const work = new ProjectWork({
+    ...{ reconcile: reconcileDeps, deliveries, metrics, logger },
+    onUser: (user) => {
+      observedNudges.nudge(user, { user });
+      void pipelines.propose(user);
+    },
+    onMoved: (projectId) => reviews.nudgeAllOf(projectId),
+  });
   const ensureSnapshot = async ({ project: path, commit }: PinnedSnapshot) => {
     const project = tracked.project(path) ?? (await forge.project(path));
     if (!project) {
@@ -314,15 +288,9 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
         queue: queues.project,
         concurrency: projectsAtOnce,
         check: checkProjectJob,
-        givenUp: ({ project }, reason) => {
-          deliveries.settle(project, {
-            upTo: marks.get(project) ?? deliveries.mark(),
-            outcome: "failed",
-            reason,
-          });
-        },
+        givenUp: ({ project }, reason) => work.givenUp(project, reason),
       },
-      ({ project }) => reconcile(project),
+      ({ project }) => work.reconcile(project),
     ),
     startNudgeWorker(
       redis.workers,
@@ -355,34 +323,25 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     onUnreadable: (path, error) => logger.error({ path, err: messageOf(error) }, "a document cannot be read"),
   });
 
-  let lastResync: Date | undefined;
-  let resyncs = 0;
   const secretsAreBehind = (project: ForgeProject) =>
     secrets.isBehind(
       project,
       desired.all().find((document) => document.project.path === project.path),
     );
-  const lookAtAll = async () => {
-    const hooks = resyncs % resyncsPerHookCheck === 0;
-    try {
-      await readerLooks.ask();
-      const result = await resync(
-        {
-          ...{ forge, mirrors, tracked, desired, logger, hookFor, hooked, secretsAreBehind },
-          nudgeProject: nudgeNews,
-          refused: (path) => tooLarge.get(path),
-          noteReach: (path, error) => noteReach(reconcileDeps, path, error),
-        },
-        { hooks, signal: stopping.signal },
-      );
+  const looks = new HostLooks({
+    resync: {
+      ...{ forge, mirrors, tracked, desired, logger, hookFor, hooked, secretsAreBehind },
+      nudgeProject: nudgeNews,
+      refused: (path) => work.refusedHead(path),
+      noteReach: (path, error) => noteReach(reconcileDeps, path, error),
+    },
+    ...{ everyMs: config.resyncSeconds * 1000, signal: stopping.signal, logger },
+    before: () => readerLooks.ask(),
+    async after({ isFirst, hooks }) {
       // The first look of a process also closes what a crash left open on the host.
-      if (resyncs === 0)
+      if (isFirst)
         for (const { user } of tracked.users())
           await quietly(logger, user, () => report(user, { verify: true }));
-      resyncs += 1;
-      lastResync = new Date();
-      const level = result.behind + result.added + result.removed > 0 ? "info" : "debug";
-      logger[level](result, "compared with the host");
       await pipelines.lookAtAll();
       // A question for each merge request: not every time.
       await previews.tidy(hooks ? (of) => reviews.isOpen(of) : undefined);
@@ -390,10 +349,8 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
       await stopUnentitled(workspaces, forge, logger);
       const toReview = await reviews.resync();
       if (toReview > 0) logger.info({ mergeRequests: toReview }, "merge requests to be looked at");
-    } catch (error) {
-      logger.warn({ err: messageOf(error) }, "could not compare with the host; tried again soon");
-    }
-  };
+    },
+  });
   const collectSnapshots = async () => {
     const { keep, spare } = await neededSnapshots({ data, desired, documents, runs });
     const gone = await snapshots.sweep([...keep, ...(await previews.needs())], snapshotGraceMs, spare);
@@ -452,7 +409,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
       );
       return Object.fromEntries(await Promise.all(lengths));
     },
-    lastResync: () => lastResync,
+    lastResync: () => looks.last,
     pingRedis: async () => void (await redis.nudges.ping()),
     webhooks: webhookRoute({
       secretOf: (projectId) => projectSecret(config.webhookSecret, projectId),
@@ -479,9 +436,8 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
   const nudgeUser = (user: string) => users.nudge(user, { user });
   const scheduler = startScheduler({ data, desired, documents, logger, nudgeUser });
   for (const user of desired.unreadable) nudgeProject(`${config.group}/${user}`);
-  void lookAtAll();
+  looks.start();
   remotes.start();
-  const timer = setInterval(() => void lookAtAll(), config.resyncSeconds * 1000);
   const address = server.address();
 
   return {
@@ -489,7 +445,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     port: typeof address === "object" && address !== null ? address.port : config.httpPort,
     async close() {
       stopping.abort();
-      clearInterval(timer);
+      looks.close();
       scheduler.close();
       signIn?.close();
       await remotes.close();
