@@ -164,7 +164,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
   );
   const hooked = new Set<string>();
   const hookFor = (project: ForgeProject) => ({
-    url: `${config.publicUrl}/webhooks/gitlab?project=${project.id}`,
+    url: `${config.publicUrl}/webhooks/${forge.hostOf(project.id).kind}?project=${project.id}`,
     ...projectSecret(config.webhookSecret, project.id),
   });
 
@@ -434,6 +434,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     lastResync: () => lastResync,
     pingRedis: async () => void (await redis.nudges.ping()),
     webhooks: webhookRoute({
+      hostOf: (projectId) => forge.hostOf(projectId),
       secretOf: (projectId) => projectSecret(config.webhookSecret, projectId),
       deliveries,
       nudgeProject: nudgeNews,

@@ -35,7 +35,7 @@ export type ForgeEvent =
   | { kind: "project-created" | "project-removed"; projectId: number; projectPath: string }
   | { kind: "project-moved"; projectId: number; projectPath: string; from: string | undefined }
   /** Somebody came to a project or group, left it, or has another role there. `of`: its path, as far as the host says. */
-  | { kind: "members-changed"; of: string }
+  | { kind: "members-changed"; of: string; projectId?: number }
   | { kind: "ignored"; reason: string };
 
 const branchRef = /^refs\/heads\/(.+)$/s;

@@ -32,7 +32,7 @@ describe("a merge request that changes a spring of the mass-spring-damper", () =
     controller = await startController({
       config,
       data,
-      forge: new GitLabForge({ url: config.forgeUrl, token: config.forgeToken }),
+      forge: new GitLabForge(config.forge),
       logger: createLogger("controller", "silent"),
       version: "0.0.0",
       templates: (await listWorkspaceTemplates()).map(({ name }) => name),
@@ -45,8 +45,8 @@ describe("a merge request that changes a spring of the mass-spring-damper", () =
     await clone.write(twinFile, change(await clone.read(twinFile)));
     await clone.git("commit", "-q", "-a", "-m", `feat: ${branch}`);
     await clone.git("push", "-q", "origin", branch);
-    const { forgeUrl, forgeToken } = readControllerConfig(controllerEnvironment(platform.settings));
-    const forge = new GitLabForge({ url: forgeUrl, token: forgeToken });
+    const config = readControllerConfig(controllerEnvironment(platform.settings));
+    const forge = new GitLabForge(config.forge);
     const project = await forge.project("dtaas/user1");
     if (!project) throw new Error("the project is gone");
     const mirrors = new Mirrors({ folder: data.git, git: {} });
