@@ -4,8 +4,9 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { dataFolder } from "#core/data-folder";
 import { BenchPlatform, readOnce, until } from "./platform/bench-platform.ts";
-import { advance, type Files } from "./platform/prepared-forge.ts";
+import { advance } from "./platform/prepared-forge.ts";
 import { post, signedPush } from "./platform/signed-delivery.ts";
+import type { Files } from "./platform/write-commits.ts";
 import { percentile } from "./report/measure.ts";
 import { numberArgument, progress, report } from "./report/report.ts";
 

@@ -15,7 +15,14 @@ export const exitCodes = {
   interrupted: 130,
 } as const;
 
-const refused = ["TOKEN_MISSING", "TOKEN_REFUSED", "NOT_ALLOWED", "FORGE_TOKEN_REFUSED", "FORGE_FORBIDDEN"];
+const refused = [
+  "TOKEN_MISSING",
+  "TOKEN_REFUSED",
+  "CI_TOKEN_REFUSED",
+  "NOT_ALLOWED",
+  "FORGE_TOKEN_REFUSED",
+  "FORGE_FORBIDDEN",
+];
 
 /** The exit code for an error with this code. */
 export function exitCodeOf(code: string): number {

@@ -6,6 +6,7 @@ import { exitCodes } from "./exit-codes.ts";
 import { libraryCommand } from "./library/library-command.ts";
 import { painter } from "./output/paint.ts";
 import { printError } from "./output/print-error.ts";
+import { pipelineCommand } from "./pipeline/pipeline-command.ts";
 import { planCommand } from "./plan/plan-command.ts";
 import { previewCommand } from "./preview/preview-command.ts";
 import { remoteCommand } from "./remote/remote-command.ts";
@@ -39,6 +40,7 @@ export async function runCli(
     .addCommand(validateCommand(io, end))
     .addCommand(planCommand(io))
     .addCommand(twinCommand(io, end))
+    .addCommand(pipelineCommand(io, end))
     .addCommand(previewCommand(io))
     .addCommand(assetsCommand(io))
     .addCommand(workspaceCommand(io, end))

@@ -36,6 +36,8 @@ export interface ControllerConfig extends ForgeConfig {
   publicUrl: string;
   forgeUrl: string;
   group: string;
+  /** What ID tokens of jobs must be made out to: the public URL, and other addresses under which jobs reach this process. */
+  ciAudiences: string[];
   /** From this the secrets of all hooks are derived. */
   webhookSecret: string;
   /** The runner's public key, to which secrets are sealed; absent: twins cannot have any. */
@@ -78,6 +80,11 @@ const settings = {
   DTAAS_FURTHER_FORGE_NAME: {
     pattern: /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$/,
     says: "what paths of its projects begin with: letters, digits, dots, dashes",
+  },
+  DTAAS_CI_AUDIENCES: {
+    fallback: "",
+    pattern: /^([^\s,]+(,[^\s,]+)*)?$/,
+    says: "further audiences of jobs' ID tokens, with commas between them",
   },
   DTAAS_WEBHOOK_SECRET: {
     required: true,
@@ -122,6 +129,7 @@ export function readControllerConfig(environment: NodeJS.ProcessEnv = process.en
     },
     furtherForge: furtherForge(values),
     group: text("DTAAS_FORGE_GROUP"),
+    ciAudiences: [text("DTAAS_PUBLIC_URL"), ...text("DTAAS_CI_AUDIENCES").split(",").filter(Boolean)],
     webhookSecret: text("DTAAS_WEBHOOK_SECRET"),
     runnerKey: values.DTAAS_RUNNER_KEY,
     lfsOrigins: text("DTAAS_LFS_ORIGINS").split(",").filter(Boolean),

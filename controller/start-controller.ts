@@ -19,6 +19,7 @@ import { LfsServer } from "./assets/lfs/lfs-server.ts";
 import { LfsStore } from "./assets/lfs/lfs-store.ts";
 import { Mirrors } from "./assets/mirrors.ts";
 import { Snapshots } from "./assets/snapshots.ts";
+import { CiTokens } from "./auth/ci-token.ts";
 import { Memberships } from "./auth/memberships.ts";
 import { type ReadsShared, Rights } from "./auth/rights.ts";
 import { SignIn } from "./auth/sign-in.ts";
@@ -30,6 +31,7 @@ import { Deliveries } from "./intake/deliveries.ts";
 import { projectSecret } from "./intake/project-secret.ts";
 import { Library } from "./library/library.ts";
 import { controllerMetrics } from "./metrics.ts";
+import { PipelineDuties } from "./pipelines/pipeline-duties.ts";
 import { ComparisonStore } from "./previews/comparison-store.ts";
 import { previewRecords } from "./previews/observed-previews.ts";
 import { PreviewBook } from "./previews/preview-book.ts";
@@ -105,6 +107,9 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     data.desired,
     data.requests,
     data.reported,
+    data.jobRuns,
+    data.proposed,
+    data.environments,
     data.reviews,
   ];
   for (const folder of [...folders, data.workspaceRequests]) {
@@ -225,7 +230,10 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
       marks.delete(path);
       const role = tracked.role(path);
       if (role.kind === "shared") await reportShared(reconcileDeps, toldOfShared);
-      if (role.kind === "user") observedNudges.nudge(role.user, { user: role.user });
+      if (role.kind === "user") {
+        observedNudges.nudge(role.user, { user: role.user });
+        void pipelines.propose(role.user);
+      }
       const known = tracked.project(path);
       if (known && result.outcome !== "unchanged") await reviews.nudgeAllOf(known.id);
       logger.info({ project: path, ...result }, "project reconciled");
@@ -259,6 +267,14 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     onNudgeFailed: (user, error) => {
       logger.warn({ user, err: messageOf(error) }, "the runner could not be told; it will look by itself");
     },
+  });
+  const pipelines = new PipelineDuties({
+    ...{ data, forge, mirrors, runs, tracked, desired, logger, onSetAside },
+    forgeToken: config.forge.token,
+    group: config.group,
+    publicUrl: config.publicUrl,
+    cancel: (run, by) => requests.cancel(run, by),
+    observed: (user) => documents.observed(user),
   });
   const readsShared: ReadsShared = async (user, path) => {
     const wish = tracked.allWishes.find(({ project }) => project === path);
@@ -315,6 +331,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
       async ({ user }) => {
         await reviews.nudgeFollowers(user);
         await Promise.all([report(user), previews.look(user)]);
+        await pipelines.tellEnvironments(user);
       },
     ),
   ];
@@ -366,6 +383,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
       lastResync = new Date();
       const level = result.behind + result.added + result.removed > 0 ? "info" : "debug";
       logger[level](result, "compared with the host");
+      await pipelines.lookAtAll();
       // A question for each merge request: not every time.
       await previews.tidy(hooks ? (of) => reviews.isOpen(of) : undefined);
       await collectSnapshots();
@@ -412,6 +430,9 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     metrics,
     readHeadFile,
     workspaces,
+    jobRuns: pipelines.jobRuns,
+    pipelineWatch: pipelines.watch,
+    ciTokens: new CiTokens({ issuer: config.forgeUrl, audiences: config.ciAudiences }),
     requests,
     rollback: { forge, mirrors, nudgeProject: nudgeNews },
     readsShared,
@@ -440,6 +461,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
       nudgeProject: nudgeNews,
       nudgeReview: (project, iid) => reviews.nudge(project, iid),
       lookAtReaders: () => readerLooks.ask(),
+      lookAtPipeline: (at) => pipelines.changed(at),
     }),
     stopping: stopping.signal,
   });

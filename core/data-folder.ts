@@ -19,6 +19,12 @@ export interface DataFolder {
   schedules: string;
   /** (c) `<user>/<hash>.json`: which run an idempotency key stands for. */
   keys: string;
+  /** (c) one file for each run that a job of a pipeline has begun and that goes on. */
+  jobRuns: string;
+  /** (c) `<user>.json`: which change of the user's pipeline was proposed last. */
+  proposed: string;
+  /** (c) `<user>.json`: the environments on the Git host as they were told last. */
+  environments: string;
   /** (c) sign-ins of browsers, encrypted. */
   signIns: string;
   /** (c) `<user>.json`: the commit statuses reported last. */
@@ -59,6 +65,10 @@ export interface DataFolder {
   workspaces: string;
   /** (r) `<user>/{tree,home}`: the files of a workspace. Its user writes there; nobody else goes in. */
   worktrees: string;
+  /** (embedded forge) `<id>.json`, `<id>/`, `<id>.cancel`: jobs of pipelines for the runner. Hold tokens: for the two processes only. */
+  ciJobs: string;
+  /** (r) `<id>.json`, `<id>/{trace,artifacts.tar}`: what became of them. */
+  ciRuns: string;
   /** (r) what the process engine knows of its runs; also the log of an engine that `dtaas up` has started. */
   engine: string;
 }
@@ -75,6 +85,9 @@ export function dataFolder(root: string): DataFolder {
     requests: at("requests"),
     schedules: at("schedules"),
     keys: at("keys"),
+    jobRuns: at("job-runs"),
+    proposed: at("proposed"),
+    environments: at("environments"),
     signIns: at("sign-ins"),
     reported: at("reported"),
     reviews: at("reviews"),
@@ -95,6 +108,8 @@ export function dataFolder(root: string): DataFolder {
     workspaceRequests: at("workspace-requests"),
     workspaces: at("workspaces"),
     worktrees: at("worktrees"),
+    ciJobs: at("ci-jobs"),
+    ciRuns: at("ci-runs"),
     engine: at("engine"),
   };
 }

@@ -26,7 +26,7 @@ const valueMark = "[redacted secret]";
  * A function that takes these values out of texts, line by line: as they are, each line of one that has several, and as
  * they look in JSON, in an address, or in base64. What a program makes of a value in another way is not recognised.
  */
-export function valueRedactor(values: readonly string[]): (text: string) => string {
+export function valueRedactor(values: readonly string[], mark: string = valueMark): (text: string) => string {
   const anywhere = new Set<string>();
   const words = new Set<string>();
   for (const value of values) {
@@ -42,7 +42,7 @@ export function valueRedactor(values: readonly string[]): (text: string) => stri
   ];
   if (patterns.length === 0) return (text) => text;
   const pattern = new RegExp(patterns.join("|"), "gu");
-  return (text) => text.replace(pattern, valueMark);
+  return (text) => text.replace(pattern, () => mark);
 }
 
 function formsOf(value: string): string[] {

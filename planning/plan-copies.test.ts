@@ -142,6 +142,26 @@ test("one that a crash left between its manifest and its start is taken up again
   expect(twin.running("analyse")).toMatchObject([{ runId: "w1" }]);
 });
 
+test("one whose container a crash left made and not started is started, and does not wait for itself", () => {
+  const twin = twinWith(copyOf("copy1"));
+  twin.desired = desiredTwin("k1", { state: "stopped" });
+  twin.copies.set("w1", copyOf("copy1"));
+  twin.requests = [request("w1")];
+  const open = {
+    operation: "analyse",
+    cause: "request",
+    key: "k",
+    attempt: 1,
+    graceMs: 1,
+    started: false,
+  } as const;
+  twin.memory = { ...twin.memory, open: { w1: open } };
+  const made = { id: "c-w1", runId: "w1", operation: "analyse", key: "k", sourceKey: "copy1", revision: "r" };
+  twin.containers = [{ ...made, state: "created", changed: false }];
+  twin.settle();
+  expect(twin.running("analyse")).toMatchObject([{ runId: "w1" }]);
+});
+
 test("one that fills its disk is ended and says so", () => {
   const source = desiredTwin("copy1", { operations: { analyse: {} } });
   source.spec.resources = { ...source.spec.resources, diskBytes: 1024 ** 2 };

@@ -87,8 +87,11 @@ function planCopies(
     const problem = overDisk(copies.get(container.runId));
     if (problem !== undefined) steps.push(...stopped(facts, container, "disk full", problem));
   }
-  const isBusy = facts.containers.some(({ runId, state }) => copies.has(runId) && state !== "exited");
   const [next] = waiting;
+  // Its own container is there when a crash came between making and starting it: it must not wait for itself.
+  const isBusy = facts.containers.some(
+    ({ runId, state }) => copies.has(runId) && state !== "exited" && runId !== next?.runId,
+  );
   if (!next || isBusy) return { steps };
   const planned = planNext(facts, next, copies.get(next.runId));
   return { ...planned, steps: [...steps, ...planned.steps] };
@@ -137,7 +140,10 @@ function planNext(
 
 /** Git wants it up, or somebody has asked for it. */
 function isExecuting(facts: TwinFacts): boolean {
-  const isUp = facts.containers.some(({ operation, state }) => operation === "execute" && state !== "exited");
+  const isUp = facts.containers.some(
+    ({ runId, operation, state }) =>
+      !facts.copies?.has(runId) && operation === "execute" && state !== "exited",
+  );
   const { desired } = facts;
   const shallRun = desired?.state === "running" && !desired.suspend && desired.overLimit === undefined;
   return isUp || shallRun;

@@ -23,8 +23,10 @@ export function planRequests(facts: TwinFacts, target: Target): { steps: Step[];
   const next = waiting[0];
   if (!next) return { steps };
   const execution = facts.containers.find(isRunningExecution);
+  // Its own container is there when a crash came between making and starting it: it must not wait for itself.
   const busy = facts.containers.some(
-    (container) => isAsked(facts, container) && container.state !== "exited",
+    (container) =>
+      container.runId !== next.runId && isAsked(facts, container) && container.state !== "exited",
   );
   if (busy && next.operation !== "terminate") return { steps };
 

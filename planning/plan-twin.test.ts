@@ -395,3 +395,15 @@ describe("a twin beyond the limits of its user", () => {
     expect(twin.running("save")).toHaveLength(1);
   });
 });
+
+test("what somebody asked for is started when a crash came between making its container and starting it", () => {
+  const twin = new SimulatedTwin();
+  twin.desired = desiredTwin("k1", { state: "stopped", operations: { analyse: {} } });
+  twin.requests = [ask("analyse", "w1")];
+  const open = { operation: "analyse", cause: "request", key: "k", attempt: 1, graceMs: 1 } as const;
+  twin.memory = { ...twin.memory, open: { w1: { ...open, started: false } } };
+  const made = { id: "c-w1", runId: "w1", operation: "analyse", key: "k", sourceKey: "k1", revision: "r" };
+  twin.containers = [{ ...made, state: "created", changed: false }];
+  twin.settle();
+  expect(twin.running("analyse")).toMatchObject([{ runId: "w1" }]);
+});

@@ -58,6 +58,7 @@ async function serve(config: RunnerConfig, logger: Logger): Promise<void> {
     render: renderFor(config),
     secretsFolder: config.secretsFolder,
     build: async ({ workspace }, signal) => void (await builder.ensure(workspace, signal)),
+    buildImage: (workspace, signal) => builder.ensure(workspace, signal),
     buildSession: (workspace, signal) => builder.ensure(workspace, signal, { withSession: true }),
     controllerUrl: config.controllerUrl,
     collectImages: async (keep, minAgeMs = unusedImageAgeMs) => {

@@ -5,6 +5,9 @@ import { logSetAside } from "#core/read-or-set-aside";
 import { connectRedis } from "#core/redis";
 import { checkBuildJob, checkUserJob } from "#schemas/documents/check-documents";
 import { type BuildJob, type ObservedJob, queues, reportPace } from "#schemas/jobs";
+import type { WorkspaceImage } from "#schemas/twin-spec";
+import { CiDoor } from "./ci/ci-door.ts";
+import { CiJobs } from "./ci/ci-jobs.ts";
 import { composeRunner, type RunnerParts } from "./compose-runner.ts";
 import { collectViews } from "./mounts/collect-views.ts";
 import { type RunnerPreviews, startPreviews } from "./previews/previews.ts";
@@ -46,6 +49,8 @@ export interface StartParts extends RunnerParts {
    * has set for the others.
    */
   collectImages(keep: ReadonlySet<string>, minAgeMs: number | undefined): Promise<void>;
+  /** Builds the image of a template, or finds it. */
+  buildImage(workspace: WorkspaceImage, signal: AbortSignal): Promise<{ id: string }>;
   /** Builds the image of somebody's workspace, or finds it. */
   buildSession: BuildSessionImage;
   /** Where workspaces reach Git, through the runner. */
@@ -106,6 +111,17 @@ export async function startRunner(parts: StartParts): Promise<RunningRunner> {
   const previews = startPreviews(runner, logSetAside(logger));
   const { buildSession, controllerUrl } = parts;
   const workspaces = await startWorkspaces({ runner, build: buildSession, controllerUrl });
+  const ci = engine.ci
+    ? await CiJobs.start({
+        engine,
+        containers: engine.ci,
+        door: new CiDoor(controllerUrl, logger),
+        logger,
+        folders: { jobs: parts.data.ciJobs, runs: parts.data.ciRuns },
+        buildImage: parts.buildImage,
+        allowedImages: async () => (await readPlatformSettings(runner))?.images ?? [],
+      })
+    : undefined;
   const build = async (job: BuildJob) => {
     // Asked for again while it was being built, before anybody knew that it would fail.
     if (await runner.images.isHeldBack(job.hash)) {
@@ -216,6 +232,7 @@ export async function startRunner(parts: StartParts): Promise<RunningRunner> {
         ...workers.map((worker) => worker.close()),
         looks.close(),
         workspaces.close(),
+        ci?.close(),
         previews.close(),
       ]);
       await runner.logs.close();

@@ -38,6 +38,8 @@ export async function stopAll(runner: Runner): Promise<{ stopped: number }> {
       await engine.containers.remove(id);
     }),
   );
+  const jobs = (await engine.ci?.list()) ?? [];
+  await Promise.all(jobs.map(({ id }) => engine.containers.remove(id)));
   for (const user of await engine.networks.list()) await engine.networks.remove(user);
-  return { stopped: containers.length + previews + workspaces.length };
+  return { stopped: containers.length + previews + workspaces.length + jobs.length };
 }

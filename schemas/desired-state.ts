@@ -132,6 +132,8 @@ export interface RunRequest {
 export interface PlatformSettings {
   version: 1;
   retention?: Retention;
+  /** Patterns of ready images that may be run beside those of the templates (`policies.images`). */
+  images?: string[];
   /** What twins inherit when they say nothing. */
   defaults?: TwinDefaults;
 }

@@ -15,6 +15,7 @@ export const {
   isSeq,
   Lexer,
   LineCounter,
+  parseAllDocuments,
   parseDocument,
   Parser,
   Schema,

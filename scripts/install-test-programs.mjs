@@ -9,6 +9,8 @@ const programs = [
   // The distribution's own Python sees the distribution's packages.
   { package: "python3-gitlab", ask: ["/usr/bin/python3", "-c", "import gitlab"] },
   { package: "git-lfs", ask: ["git-lfs", "version"] },
+  // Carries files to the jobs of gitlab-ci-local, with which pipelines are tried.
+  { package: "rsync", ask: ["rsync", "--version"] },
   { package: "bubblewrap", ask: ["bwrap", "--version"] },
 ];
 

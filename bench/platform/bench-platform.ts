@@ -15,7 +15,8 @@ import type { RunningRedis } from "#embedded/redis/start-redis";
 import { freshSettings } from "#test/fixtures/fresh-settings";
 import { progress } from "../report/report.ts";
 import { type BenchProcess, startBenchProcess } from "./bench-process.ts";
-import { type Files, type PreparedProject, prepareForge } from "./prepared-forge.ts";
+import { type PreparedProject, prepareForge } from "./prepared-forge.ts";
+import type { Files } from "./write-commits.ts";
 
 const upDeadlineMs = 10 * 60_000;
 const noResyncSeconds = "9999"; // the bench sends the deliveries; nothing else shall find the change

@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { openSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { nodeFlags } from "#cli/up/child-environments";
 import { packageRoot } from "#core/package-root";
 
 export interface BenchProcess {
@@ -11,7 +12,7 @@ export interface BenchProcess {
 }
 
 /**
- * Starts a compiled program with exactly this environment; its output goes to `<folder>/logs/<name>.log`. With
+ * Starts a compiled program with exactly this environment and the flags that `dtaas up` gives it; its output goes to `<folder>/logs/<name>.log`. With
  * `--profile=<folder>` on the command line of the bench, each leaves a profile of its processor time there.
  */
 export async function startBenchProcess(
@@ -27,10 +28,14 @@ export async function startBenchProcess(
       ? []
       : ["--cpu-prof", `--cpu-prof-dir=${asked}`, `--cpu-prof-name=${name}.cpuprofile`];
   const script = join(packageRoot, "dist", program.script);
-  const child = spawn(process.execPath, [...profiling, script, ...(program.args ?? [])], {
-    env: program.env,
-    stdio: ["ignore", log, log],
-  });
+  const child = spawn(
+    process.execPath,
+    [...(nodeFlags[name] ?? []), ...profiling, script, ...(program.args ?? [])],
+    {
+      env: program.env,
+      stdio: ["ignore", log, log],
+    },
+  );
   const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
   if (child.pid === undefined) throw new Error(`${name} could not be started`);
   return {

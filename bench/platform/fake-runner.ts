@@ -23,6 +23,9 @@ const runner = await startRunner({
     const recipe = await renderWorkspace(workspace, { baseImageId: await engine.images.base() });
     await engine.images.build(recipe, () => undefined, signal);
   },
+  buildImage: async () => {
+    throw new Error("this runner runs no jobs of pipelines");
+  },
   buildSession: async () => {
     throw new Error("this runner has no workspaces");
   },

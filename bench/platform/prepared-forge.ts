@@ -1,5 +1,4 @@
-import { spawn } from "node:child_process";
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import pLimit from "p-limit";
 import type { ChildSettings } from "#cli/up/child-environments";
@@ -7,6 +6,7 @@ import { access } from "#cli/up/forge-admin";
 import { botName, group } from "#cli/up/seed";
 import { createLogger } from "#core/logger";
 import { startForge } from "#embedded/forge/start-forge";
+import { type Files, writeCommits } from "./write-commits.ts";
 
 const fillsAtOnce = 4;
 
@@ -22,9 +22,6 @@ export interface PreparedProject {
   /** Commits in the repository that no branch points to yet, oldest first. */
   next: string[];
 }
-
-/** Files by path; a path in `lifecycle/` is executable. */
-export type Files = Record<string, string>;
 
 /**
  * Fills the data folder of an embedded forge that does not run yet: the platform's account, the shared projects, and
@@ -63,7 +60,7 @@ export async function prepareForge(
     commits: readonly Files[],
   ) => {
     const gitDir = gitDirOf(id);
-    const [head = "", ...next] = await fill(gitDir, commits);
+    const [head = "", ...next] = await writeCommits(gitDir, commits);
     return { id, path: fullPath, name: path, gitDir, head, next };
   };
   const limit = pLimit(fillsAtOnce);
@@ -82,38 +79,4 @@ export async function advance(project: PreparedProject): Promise<string> {
   await rename(`${ref}.next`, ref);
   project.head = commit;
   return commit;
-}
-
-/** Writes the commits into one pack; the branch gets the first. Resolves with their ids. */
-async function fill(gitDir: string, commits: readonly Files[]): Promise<string[]> {
-  const marks = join(gitDir, "bench-marks");
-  const lines: Buffer[] = [];
-  const text = (line: string) => lines.push(Buffer.from(line));
-  for (const [index, files] of commits.entries()) {
-    const identity = `Bench <bench@example.org> ${1_700_000_000 + index} +0000`;
-    text(`commit refs/prepared/${index}\nmark :${index + 1}\ncommitter ${identity}\ndata 6\nchange\n`);
-    if (index > 0) text(`from :${index}\n`);
-    for (const [path, content] of Object.entries(files)) {
-      const mode = path.includes("/lifecycle/") ? "100755" : "100644";
-      text(`M ${mode} inline ${path}\ndata ${Buffer.byteLength(content)}\n${content}\n`);
-    }
-  }
-  text("done\n");
-  await new Promise<void>((resolve, reject) => {
-    const args = ["fast-import", "--quiet", "--done", `--export-marks=${marks}`];
-    const git = spawn("git", args, { cwd: gitDir, stdio: ["pipe", "ignore", "inherit"] });
-    git.once("error", reject);
-    git.once("close", (code) =>
-      code === 0 ? resolve() : reject(new Error(`git fast-import ended with ${code}`)),
-    );
-    git.stdin.end(Buffer.concat(lines));
-  });
-  const ids = new Map(
-    (await readFile(marks, "utf8")).split("\n").map((line) => line.split(" ") as [string, string]),
-  );
-  const found = commits.map((_, index) => ids.get(`:${index + 1}`) ?? "");
-  await rm(join(gitDir, "refs", "prepared"), { recursive: true }); // nobody pushed them; the objects stay
-  await mkdir(join(gitDir, "refs", "heads"), { recursive: true });
-  await writeFile(join(gitDir, "refs", "heads", "main"), `${found[0]}\n`);
-  return found;
 }

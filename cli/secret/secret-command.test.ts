@@ -15,7 +15,7 @@ const as = (who: string, input = "") => ({
 
 beforeEach(async () => {
   privateKey = await newPrivateKey();
-  api = await startApi((deps) => deps, await publicKeyOf(privateKey));
+  api = await startApi((deps) => deps, { publicKey: await publicKeyOf(privateKey) });
   api.looks.set("user1", { declared: [{ twin: "tank", name: "TOKEN" }], problems: new Map(), files: [] });
 });
 afterEach(async () => await api.close());

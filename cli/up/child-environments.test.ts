@@ -54,6 +54,12 @@ test("what people sign in with is the controller's alone", () => {
   expect(holders("client-secret")).toEqual(["controller"]);
 });
 
+test("the forge gets jobs to a runner only where a container engine locks them up", () => {
+  expect(children.forge["DTAAS_FORGE_RUNNER_DATA"]).toBe("/data");
+  const alone = forgeEnvironment({ ...settings, processEngine: { user: "user1" } });
+  expect(alone["DTAAS_FORGE_RUNNER_DATA"]).toBeUndefined();
+});
+
 test("the engine is the runner's alone", () => {
   expect(holders("engine.sock")).toEqual(["runner"]);
 });

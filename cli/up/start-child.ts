@@ -16,6 +16,8 @@ export interface ChildOptions {
   /** Path of its main module. */
   script: string;
   args?: string[];
+  /** For Node.js itself. */
+  nodeFlags?: readonly string[];
   /** Its whole environment: nothing else is inherited. */
   environment: Record<string, string>;
   dataFolder: string;
@@ -32,7 +34,8 @@ export interface ChildOptions {
 export async function startChild(options: ChildOptions): Promise<Running> {
   const { name } = options;
   const log = new RotatingLog(`${options.dataFolder}/logs/${name}.log`);
-  const child = spawn(process.execPath, ["--enable-source-maps", options.script, ...(options.args ?? [])], {
+  const flags = ["--enable-source-maps", ...(options.nodeFlags ?? [])];
+  const child = spawn(process.execPath, [...flags, options.script, ...(options.args ?? [])], {
     cwd: options.dataFolder,
     detached: true, // Ctrl-C is for us; we stop it in its turn
     stdio: ["ignore", "pipe", "pipe"],

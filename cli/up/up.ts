@@ -10,6 +10,7 @@ import {
   forgeEnvironment,
   forgeUrl,
   httpUrl,
+  nodeFlags,
   runnerEnvironment,
 } from "./child-environments.ts";
 import type { UpConfig } from "./config.ts";
@@ -134,6 +135,7 @@ async function startAll(
         name,
         script: join(packageRoot, "dist", script),
         environment,
+        nodeFlags: nodeFlags[name] ?? [],
         dataFolder,
         isReady,
         onTelling: ({ level, text }) => sayOnce(`${level}: ${name}: ${text}`),

@@ -13,6 +13,16 @@ export function checkTree(reader: Pick<GitReader, "entries" | "linkTargets">): v
   harmless.add(reader);
 }
 
+/** Whether it may be checked out. */
+export function isHarmless(reader: Pick<GitReader, "entries" | "linkTargets">): boolean {
+  try {
+    checkTree(reader);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 function refuseIfAny(problems: TreeProblem[]): void {
   const first = problems[0];
   if (first === undefined) return;

@@ -35,3 +35,11 @@ export function tooMany(): ActionNeededError {
     hint: "Keep generated files out of Git, or split the repository.",
   });
 }
+
+/** The refusal of a name that holds the name of another folder. */
+export function leadsElsewhere(path: string): ActionNeededError {
+  return new ActionNeededError("TREE_REFUSED", `${JSON.stringify(path)}: The name leads elsewhere`, {
+    where: { file: path },
+    hint: "Rename it.",
+  });
+}

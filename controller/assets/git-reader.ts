@@ -22,7 +22,7 @@ export class GitReader implements RepositoryTree {
   readonly entries: readonly GitEntry[];
   readonly #mirrors: Mirrors;
   readonly #byPath = new Map<string, GitEntry>();
-  readonly #names = new Map<string, string[]>();
+  #names: ReadonlyMap<string, string[]> | undefined;
   #targets = new Map<string, string>();
 
   private constructor(mirrors: Mirrors, projectId: number, commit: string, entries: GitEntry[]) {
@@ -30,15 +30,7 @@ export class GitReader implements RepositoryTree {
     this.projectId = projectId;
     this.commit = commit;
     this.entries = entries;
-    for (const entry of entries) {
-      this.#byPath.set(entry.path, entry);
-      const slash = entry.path.lastIndexOf("/");
-      const parent = slash < 0 ? "" : entry.path.slice(0, slash);
-      const siblings = this.#names.get(parent);
-      if (siblings) siblings.push(entry.path.slice(slash + 1));
-      else this.#names.set(parent, [entry.path.slice(slash + 1)]);
-    }
-    for (const names of this.#names.values()) names.sort();
+    for (const entry of entries) this.#byPath.set(entry.path, entry);
   }
 
   /**
@@ -55,13 +47,12 @@ export class GitReader implements RepositoryTree {
     if (!/^[0-9a-f]{40,64}$/.test(commit)) {
       throw new ActionNeededError("REVISION_NOT_FOUND", `${JSON.stringify(commit)} is not a commit id`);
     }
-    const key = `${projectId} ${commit}`;
-    const known = mirrors.readers.get(key);
+    const known = mirrors.listings.get(projectId, commit);
     if (known) return known;
     try {
       const reader = new GitReader(mirrors, projectId, commit, await mirrors.list(projectId, commit, signal));
       await reader.#loadTargets(signal);
-      mirrors.readers.set(key, reader);
+      mirrors.listings.keep(reader);
       return reader;
     } catch (error) {
       if (error instanceof GitFailed) throw unreadable(mirrors, projectId, commit, error);
@@ -87,14 +78,14 @@ export class GitReader implements RepositoryTree {
   /** Names of what lies directly in a folder, sorted; nothing for what is no folder. */
   list(folder: string): readonly string[] {
     const path = folder === "" ? "" : this.#find(folder)?.path;
-    return path === undefined ? [] : (this.#names.get(path) ?? []);
+    return path === undefined ? [] : (this.#namesIn().get(path) ?? []);
   }
 
   /** What Git lists directly in a folder, sorted by name; a hostile tree may hold a name twice, it is told once. */
   listedIn(folder: string): GitEntry[] {
     const path = folder === "" ? "" : this.#find(folder)?.path;
     if (path === undefined) return [];
-    const names = new Set(this.#names.get(path));
+    const names = new Set(this.#namesIn().get(path));
     return [...names].flatMap((name) => this.#byPath.get(path === "" ? name : `${path}/${name}`) ?? []);
   }
 
@@ -166,6 +157,22 @@ export class GitReader implements RepositoryTree {
       if (error instanceof GitFailed) throw unreadable(this.#mirrors, this.projectId, this.commit, error);
       throw error;
     }
+  }
+
+  /** Sorted names by folder. */
+  #namesIn(): ReadonlyMap<string, string[]> {
+    if (this.#names) return this.#names;
+    const names = new Map<string, string[]>();
+    for (const { path } of this.entries) {
+      const slash = path.lastIndexOf("/");
+      const parent = slash < 0 ? "" : path.slice(0, slash);
+      const siblings = names.get(parent);
+      if (siblings) siblings.push(path.slice(slash + 1));
+      else names.set(parent, [path.slice(slash + 1)]);
+    }
+    for (const siblings of names.values()) siblings.sort();
+    this.#names = names;
+    return names;
   }
 
   #find(path: string): GitEntry | undefined {

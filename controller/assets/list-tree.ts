@@ -1,63 +1,77 @@
-import { isUtf8 } from "node:buffer";
-import { maxTreeEntries } from "#schemas/tree/tree-limits";
-import { type GitEntry, kindOfMode, noUtf8, tooMany } from "./git-entry.ts";
+import { ByteSource } from "./byte-source.ts";
+import { type GitEntry, tooMany } from "./git-entry.ts";
+import { type KnownListing, listObjects, type TreeSource } from "./list-objects.ts";
 import { endGit, GitFailed, type GitOptions, startGit } from "./run-git.ts";
 
 const listDeadlineMs = 60_000;
+const maxReadBytes = 16 * 1024 * 1024; // of tree objects; as many names as may be listed need less
 
-/**
- * Everything in the tree of a commit, parents before children, as it comes from git. A tree that repeats itself
- * endlessly ends at `maxTreeEntries` with `ActionNeededError("TREE_REFUSED")`; what git cannot read is `GitFailed`.
- */
+/** Everything in the tree of a commit; see `listObjects`. One `git cat-file` reads what is not known yet. */
 export async function listTree(
   repository: { git: GitOptions; gitDir: string },
   commit: string,
   signal: AbortSignal | undefined,
+  known?: KnownListing,
 ): Promise<GitEntry[]> {
   const child = startGit(repository.git, {
     gitDir: repository.gitDir,
-    args: ["ls-tree", "-r", "-t", "-z", "-l", "--full-tree", commit],
+    args: ["cat-file", "--batch-command", "--buffer"],
   });
   const deadline = AbortSignal.timeout(listDeadlineMs);
   const stop = signal ? AbortSignal.any([signal, deadline]) : deadline;
   const onStop = () => endGit(child);
   stop.addEventListener("abort", onStop, { once: true });
-  const ended = new Promise<number | null>((resolve) => {
-    child.on("error", () => resolve(-1));
-    child.on("close", resolve);
-  });
+  child.on("error", () => {}); // seen below as the end of output
   child.stdin.on("error", () => {});
-  child.stdin.end();
   child.stderr.resume();
-  const entries: GitEntry[] = [];
-  let rest: Buffer = Buffer.alloc(0);
+  const ask = (lines: readonly string[]) => child.stdin.write(`${[...lines, "flush"].join("\n")}\n`);
   try {
-    for await (const chunk of child.stdout as AsyncIterable<Buffer>) {
-      const text = rest.length > 0 ? Buffer.concat([rest, chunk]) : chunk;
-      let start = 0;
-      for (let end = text.indexOf(0); end >= 0; end = text.indexOf(0, start)) {
-        entries.push(parseEntry(text.subarray(start, end)));
-        if (entries.length > maxTreeEntries) throw tooMany();
-        start = end + 1;
-      }
-      rest = text.subarray(start);
-    }
-    const code = await ended;
-    if (stop.aborted) throw new GitFailed("git ls-tree took too long or was aborted", "aborted");
-    if (code !== 0) throw new GitFailed("git ls-tree cannot read this commit", "exit", code ?? undefined);
-    return entries;
+    return await listObjects(
+      batchSource(ask, new ByteSource(child.stdout as AsyncIterable<Buffer>)),
+      commit,
+      known,
+    );
+  } catch (error) {
+    if (stop.aborted) throw new GitFailed("git cat-file took too long or was aborted", "aborted");
+    throw error;
   } finally {
     stop.removeEventListener("abort", onStop);
+    child.stdin.end();
     if (child.exitCode === null) endGit(child);
   }
 }
 
-function parseEntry(record: Buffer): GitEntry {
-  const tab = record.indexOf(9);
-  const name = record.subarray(tab + 1);
-  if (!isUtf8(name)) throw noUtf8(name);
-  const [mode = "", , id = "", size = ""] = record.subarray(0, tab).toString("latin1").split(/ +/);
-  const bytes = size === "-" ? 0 : Number(size);
-  if (!Number.isSafeInteger(bytes)) throw new GitFailed(`the object ${id} is missing`, "exit");
-  return { path: name.toString("utf8"), kind: kindOfMode(mode), executable: mode === "100755", id, bytes };
+/** Objects out of one `git cat-file --batch-command`. */
+function batchSource(ask: (lines: readonly string[]) => void, output: ByteSource): TreeSource {
+  let readBytes = 0;
+  const head = async (wanted: "tree" | "blob"): Promise<{ id: string; bytes: number }> => {
+    const [id = "", type, bytes] = (await output.line()).split(" ");
+    if (type !== wanted) throw new GitFailed(`the object ${id} is no ${wanted}`, "exit");
+    return { id, bytes: Number(bytes) };
+  };
+  return {
+    root: async (commit) => {
+      ask([`info ${commit}^{tree}`]);
+      return (await head("tree")).id;
+    },
+    trees: async (ids) => {
+      ask(ids.map((id) => `contents ${id}`));
+      const trees: Uint8Array[] = [];
+      for (const _ of ids) {
+        const { bytes } = await head("tree");
+        readBytes += bytes;
+        if (readBytes > maxReadBytes) throw tooMany();
+        trees.push(Buffer.concat(await output.collect(bytes), bytes));
+        await output.collect(1); // the line feed after each object
+      }
+      return trees;
+    },
+    sizes: async (ids) => {
+      if (ids.length === 0) return [];
+      ask(ids.map((id) => `info ${id}`));
+      const sizes: number[] = [];
+      for (const _ of ids) sizes.push((await head("blob")).bytes);
+      return sizes;
+    },
+  };
 }

@@ -10,8 +10,8 @@ import type { ForgeProject } from "../forge/forge.ts";
 import { checkAccess, fetchBranch, type Renamed } from "./fetch-branch.ts";
 import { fetchWatched, type GitAccess, later } from "./fetch-watched.ts";
 import type { GitEntry } from "./git-entry.ts";
-import type { GitReader } from "./git-reader.ts";
 import { listTree } from "./list-tree.ts";
+import { Listings } from "./listings.ts";
 import { probeRemote } from "./probe-remote.ts";
 import { type PassingBlob, readBlobs } from "./read-blobs.ts";
 import { GitFailed, type GitOptions, runGit } from "./run-git.ts";
@@ -24,8 +24,6 @@ const maxPackBytes = 4 * 1024 ** 3; // what one fetch may add to a mirror; stops
 // What a merge request may add to a mirror: it may come from anybody who sees the project.
 const maxProposedBytes = 256 * 1024 ** 2;
 const rebuildPauseMs = 10 * 60_000; // a mirror is not built anew for the same suspicion more often
-const maxListedNames = 30_000; // names in listings that are kept, some 400 bytes each
-const maxListings = 500;
 // Small mirrors in memory: as many as are worked on, and some more. Others are read again, which takes a millisecond.
 const maxHeld = 32;
 const maxHeldBytes = 8 * 1024 * 1024;
@@ -53,12 +51,7 @@ export interface MirrorsOptions {
  */
 export class Mirrors {
   readonly git: GitOptions;
-  /** Listings of commits by project and commit, those used last; a commit never changes. */
-  readonly readers = new LRUCache<string, GitReader>({
-    max: maxListings,
-    maxSize: maxListedNames,
-    sizeCalculation: (reader) => reader.entries.length + 1,
-  });
+  readonly listings = new Listings();
   readonly #folder: string;
   readonly #call: { git: GitOptions; deadlineMs: number; maxPackBytes: number };
   readonly #serial = new SerialByKey();
@@ -179,6 +172,7 @@ export class Mirrors {
   remove(projectId: number): Promise<void> {
     return this.#serial.run(String(projectId), async () => {
       this.#small.delete(projectId);
+      this.listings.forget(projectId);
       await rm(this.path(projectId), { recursive: true, force: true });
     });
   }
@@ -188,10 +182,11 @@ export class Mirrors {
    * more names than `maxTreeEntries` or one that is no UTF-8; `GitFailed` when it cannot be read.
    */
   async list(projectId: number, commit: string, signal: AbortSignal | undefined): Promise<GitEntry[]> {
+    const known = this.listings.newest(projectId);
     const small = await this.#openSmall(projectId);
     return (
-      (await small?.list(commit).catch(unlessRefused)) ??
-      (await listTree({ git: this.git, gitDir: this.path(projectId) }, commit, signal))
+      (await small?.list(commit, known).catch(unlessRefused)) ??
+      (await listTree({ git: this.git, gitDir: this.path(projectId) }, commit, signal, known))
     );
   }
 

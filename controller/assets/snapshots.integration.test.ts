@@ -11,7 +11,7 @@ import {
   writeFile,
 } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type DataFolder, dataFolder, snapshotPath } from "#core/data-folder";
 import { ActionNeededError } from "#core/errors";
@@ -21,6 +21,7 @@ import {
   type FileInTree,
   GitHttpServer,
   hashObject,
+  runGitIn,
   writeRawTree,
 } from "#test/fixtures/git-http-server";
 import { Mirrors } from "./mirrors.ts";
@@ -140,6 +141,153 @@ describe.each(["in process", "with git"] as const)("small repositories are read 
     expect((await stat(join(first, "run"))).mode & 0o7777).toBe(0o666);
     await snapshots.remove(project.path, first.split("/").at(-1) ?? "");
     expect(await readFile(join(second, "same"), "utf8")).toBe(same);
+  });
+
+  describe("the next snapshot of a large repository", () => {
+    const manyNames = 1_100;
+    const link: FileInTree = { content: "../kept/file", mode: "120000" };
+    const before: Record<string, string | FileInTree> = {
+      "changed/file": "old",
+      "changed/run": "run",
+      "gone/deep/file": "gone",
+      "gone/link": link,
+      "kept/file": "kept",
+      "kept/link": link,
+      "moved/file": "moves",
+      "becomes/folder": "a file",
+      "becomes/link": "a file as well",
+      "was-folder/file": "inside",
+      "was-link/link": link,
+    };
+    const after: Record<string, string | FileInTree> = {
+      "changed/file": "new",
+      "changed/run": { content: "run", mode: "100755" },
+      "kept/file": "kept",
+      "kept/link": link,
+      "moved/deeper/file": "moves",
+      "becomes/folder/file": "in a folder",
+      "becomes/link": { content: "folder/file", mode: "120000" },
+      "was-folder": "no folder any more",
+      "was-link/link": "no link any more",
+      "was-link/other": { content: "link", mode: "120000" },
+    };
+
+    /** As one file many times, so that it need not be written by the thousand. */
+    async function freshLarge() {
+      const project = await freshProject();
+      const { gitDir } = project.access;
+      const blob = hashObject(gitDir, "blob", "one of many");
+      const many = writeRawTree(
+        gitDir,
+        Array.from({ length: manyNames }, (_, n) => ({ mode: "100644", name: `f${10_000 + n}`, id: blob })),
+      );
+      const pushLarge = async (files: Record<string, string | FileInTree>) => {
+        commitFiles(gitDir, files);
+        const lines = runGitIn(gitDir, ["ls-tree", "main"]).trim().split("\n");
+        const items = lines.map((line) => {
+          const [, mode = "", id = "", name = ""] = /^(\d+) \w+ (\w+)\t(.*)$/.exec(line) ?? [];
+          return { mode: mode.replace(/^0/, ""), name, id };
+        });
+        const all = [...items, { mode: "40000", name: "many", id: many }];
+        const inOrder = (item: { mode: string; name: string }) =>
+          item.mode === "40000" ? `${item.name}/` : item.name;
+        return await project.pushTree(
+          writeRawTree(
+            gitDir,
+            all.sort((a, b) => (inOrder(a) < inOrder(b) ? -1 : 1)),
+          ),
+        );
+      };
+      const parent = join(project.data.snapshots, project.project.path.replaceAll("/", "+"));
+      const spares = join(project.data.snapshots, ".spare", basename(parent));
+      const spare = async () => (await readdir(spares).catch(() => [])).join();
+      const linkedAhead = async (commit: string) => expect.poll(spare, { timeout: 20_000 }).toBe(commit);
+      return { ...project, pushLarge, parent, spares, spare, linkedAhead };
+    }
+
+    /** Everything in a folder: its kind, mode and content. */
+    async function shown(folder: string): Promise<string[]> {
+      const names = await readdir(folder, { recursive: true });
+      return await Promise.all(
+        names.sort().map(async (name) => {
+          const path = join(folder, name);
+          const about = await lstat(path);
+          if (about.isSymbolicLink()) return `${name} -> ${await readlink(path)}`;
+          const mode = (about.mode & 0o7777).toString(8);
+          return about.isDirectory() ? `${name}/ ${mode}` : `${name} ${mode} ${await readFile(path, "utf8")}`;
+        }),
+      );
+    }
+
+    test("is the one that was linked ahead, with what differs replaced, and the one before stays as it was", async () => {
+      const { project, data, mirrors, snapshots, pushLarge, spares, linkedAhead } = await freshLarge();
+      const first = await snapshots.ensure(project, await pushLarge(before));
+      await linkedAhead(basename(first));
+      const asBefore = await shown(first);
+      const folder = (await stat(join(spares, basename(first), "many"))).ino;
+      const usedAtMs = Date.now();
+      const second = await snapshots.ensure(project, await pushLarge(after));
+      expect((await stat(join(second, "many"))).ino).toBe(folder);
+      expect((await stat(second)).mtimeMs).toBeGreaterThanOrEqual(usedAtMs - 1_000);
+      expect(await shown(first)).toEqual(asBefore);
+      const anew = await Snapshots.open(dataFolder(join(data.root, "anew")), mirrors);
+      opened.push(anew);
+      expect(await shown(second)).toEqual(await shown(await anew.ensure(project, basename(second))));
+      const inode = async (path: string) => (await stat(path)).ino;
+      expect(await inode(join(second, "moved/deeper/file"))).toBe(await inode(join(first, "moved/file")));
+      await linkedAhead(basename(second));
+      expect(await shown(join(spares, basename(second)))).toEqual(await shown(second));
+    });
+
+    test("is made without it when something was done to it", async () => {
+      const { project, snapshots, pushLarge, spares, linkedAhead } = await freshLarge();
+      const first = await snapshots.ensure(project, await pushLarge(before));
+      await linkedAhead(basename(first));
+      await rm(join(spares, basename(first), "gone/deep/file"));
+      await writeFile(join(spares, basename(first), "was-folder/more"), "");
+      const second = await snapshots.ensure(project, await pushLarge(after));
+      const names = await readdir(second);
+      expect(names.sort()).toEqual(["becomes", "changed", "kept", "many", "moved", "was-folder", "was-link"]);
+      expect((await stat(join(second, "was-folder"))).isFile()).toBe(true);
+    });
+
+    test("does not wait for it, and nothing half made stays", async () => {
+      const { project, data, snapshots, pushLarge, parent } = await freshLarge();
+      const commits = [await pushLarge(before), await pushLarge(after), await pushLarge(before)];
+      for (const commit of commits) await snapshots.ensure(project, commit);
+      await snapshots.close();
+      expect((await readdir(parent)).sort()).toEqual([...new Set(commits)].sort());
+      expect(await readdir(join(data.snapshots, ".half"))).toEqual([]);
+      for (const commit of commits)
+        expect(await readdir(join(parent, commit, "many"))).toHaveLength(manyNames);
+    });
+
+    test("what was linked ahead goes with its snapshot, and with its process", async () => {
+      const { project, data, mirrors, snapshots, pushLarge, parent, spare, linkedAhead } = await freshLarge();
+      const commit = await pushLarge(before);
+      const path = await snapshots.ensure(project, commit);
+      await linkedAhead(commit);
+      expect(await readdir(parent)).toEqual([commit]); // which is mounted
+      await snapshots.remove(project.path, commit);
+      await snapshots.ensure(project, commit);
+      await linkedAhead(commit);
+      await snapshots.close();
+      const long = new Date(Date.now() - 3_600_000);
+      await utimes(path, long, long);
+      const again = await Snapshots.open(data, mirrors);
+      opened.push(again);
+      expect(await spare()).toBe("");
+      const other = await again.ensure(project, await pushLarge(after));
+      await linkedAhead(basename(other));
+      expect(await again.sweep([], 60_000)).toEqual([{ project: project.path, commit }]);
+      expect(await spare()).toBe(basename(other));
+      await again.close();
+      await utimes(other, long, long);
+      const last = await Snapshots.open(data, mirrors);
+      opened.push(last);
+      expect(await last.sweep([], 60_000)).toHaveLength(1);
+      expect(await readdir(parent)).toEqual([]);
+    });
   });
 
   test("two names that differ in case only are two files", async () => {

@@ -1,22 +1,17 @@
-import { randomBytes } from "node:crypto";
 import { chmod, mkdir, readdir, rename, rm, stat, utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { type DataFolder, snapshotPath } from "#core/data-folder";
-import { ActionNeededError, isSystemError } from "#core/errors";
+import { isSystemError } from "#core/errors";
 import type { PinnedSnapshot } from "#schemas/desired-state";
+import { buildSnapshot } from "./build-snapshot.ts";
 import { checkTree } from "./check-tree.ts";
 import { GitReader } from "./git-reader.ts";
+import { halfFolder, halfPath } from "./half-path.ts";
 import { LateFlush } from "./late-flush.ts";
 import type { FetchLargeFiles } from "./lfs/large-files.ts";
 import type { Mirrors } from "./mirrors.ts";
-import { writeTree } from "./write-tree.ts";
+import { Spares } from "./spares.ts";
 
-// Unfinished and half removed ones, beside the folders of projects: those are mounted, and whoever looks into them sees
-// whole snapshots only. On the same file system, so that a rename brings one in or takes it away.
-const halfFolder = ".half";
-// From here on it is worth looking which files the snapshot before has already.
-const manyFiles = 100;
-const manyBytes = 1024 * 1024;
 const passingGraceMs = 30_000; // between a passing wish and the document that needs it lies a second or two
 
 export interface SnapshotOnDisk extends PinnedSnapshot {
@@ -41,14 +36,16 @@ export class Snapshots {
   readonly #passingAt = new Map<string, number>();
   readonly #flush: LateFlush;
   readonly #large: FetchLargeFiles | undefined;
+  readonly #spares: Spares;
 
   private constructor(
     data: DataFolder,
     mirrors: Mirrors,
     flush: LateFlush,
-    large: FetchLargeFiles | undefined,
+    { large, spares }: { large: FetchLargeFiles | undefined; spares: Spares },
   ) {
     this.#data = data;
+    this.#spares = spares;
     this.#mirrors = mirrors;
     this.#flush = flush;
     this.#large = large;
@@ -61,7 +58,7 @@ export class Snapshots {
   static async open(data: DataFolder, mirrors: Mirrors, large?: FetchLargeFiles): Promise<Snapshots> {
     await mkdir(data.snapshots, { recursive: true, mode: 0o700 });
     await chmod(data.snapshots, 0o700); // inside everybody may write, so nobody else may come in
-    const half = join(data.snapshots, halfFolder);
+    const half = halfFolder(data);
     await rm(half, { recursive: true, force: true });
     await mkdir(half, { mode: 0o700 });
     const flush = await LateFlush.open(data.snapshots);
@@ -75,7 +72,7 @@ export class Snapshots {
       }
     }
     await flush.begin();
-    return new Snapshots(data, mirrors, flush, large);
+    return new Snapshots(data, mirrors, flush, { large, spares: await Spares.open(data) });
   }
 
   /** Is the snapshot there? */
@@ -85,6 +82,7 @@ export class Snapshots {
 
   /** Resolves when everything made so far is on disk. */
   async close(): Promise<void> {
+    await this.#spares.close();
     await this.#flush.close();
   }
 
@@ -180,6 +178,10 @@ export class Snapshots {
       this.#passingAt.delete(path);
       removed.push({ project, commit });
     }
+    for (const project of new Set(removed.map((one) => one.project))) {
+      const there = await readdir(dirname(snapshotPath(this.#data, project, "commit")));
+      await this.#spares.sweep(project, new Set(there));
+    }
     return removed;
   }
 
@@ -201,71 +203,21 @@ export class Snapshots {
     if (await touch(path)) return path;
     const reader = await GitReader.open(this.#mirrors, project.id, commit, signal);
     checkTree(reader);
-
-    const parent = dirname(path);
     const large = this.#large;
-    const building = halfPath(this.#data, commit);
-    try {
-      await mkdir(parent, { recursive: true });
-      await chmod(parent, 0o755);
-      await writeTree({
-        reader,
-        mirrors: this.#mirrors,
-        into: building,
-        previous: isLittle(reader) ? undefined : await this.#newest(project, commit),
-        large: large && ((files) => large(project, files, signal)),
-        ...(signal ? { signal } : {}),
-      });
-      await rename(building, path);
-      this.#flush.soon(path);
-      return path;
-    } catch (error) {
-      await rm(building, { recursive: true, force: true });
-      if (isSystemError(error, "ENOTEMPTY") || isSystemError(error, "EEXIST")) return path; // somebody was faster
-      if (isSystemError(error, "ENOSPC") || isSystemError(error, "EDQUOT")) {
-        throw new ActionNeededError("DISK_FULL", "There is no room for another snapshot", {
-          hint: `Make room on the disk that holds ${this.#data.snapshots}.`,
-          cause: error,
-        });
-      }
-      throw error;
-    }
+    const made = await buildSnapshot({
+      ...{ reader, path, data: this.#data, project: project.path },
+      ...{ mirrors: this.#mirrors, spares: this.#spares },
+      large: large && ((files) => large(project, files, signal)),
+      ...(signal ? { signal } : {}),
+    });
+    if (made) this.#flush.soon(path);
+    return path;
   }
-
-  /** The youngest other snapshot of the project: its unchanged files are linked instead of written again. */
-  async #newest(
-    project: { id: number; path: string },
-    commit: string,
-  ): Promise<{ folder: string; reader: GitReader } | undefined> {
-    let newest: { commit: string; usedAtMs: number } | undefined;
-    const folder = dirname(snapshotPath(this.#data, project.path, commit));
-    for (const name of await readdir(folder)) {
-      if (name === commit || !isWhole(name)) continue;
-      const usedAtMs = (await stat(join(folder, name)).catch(() => undefined))?.mtimeMs ?? 0;
-      if (newest === undefined || usedAtMs > newest.usedAtMs) newest = { commit: name, usedAtMs };
-    }
-    if (newest === undefined) return undefined;
-    try {
-      const reader = await GitReader.open(this.#mirrors, project.id, newest.commit);
-      return { folder: snapshotPath(this.#data, project.path, newest.commit), reader };
-    } catch {
-      return undefined; // no longer in the mirror; everything is written then
-    }
-  }
-}
-
-function isLittle({ entries }: GitReader): boolean {
-  return entries.length < manyFiles && entries.reduce((sum, { bytes }) => sum + bytes, 0) < manyBytes;
 }
 
 /** Names of commits do not begin with a dot. */
 function isWhole(name: string): boolean {
   return !name.startsWith(".");
-}
-
-/** A name of its own for what is not whole yet, or not any more. */
-function halfPath(data: DataFolder, name: string): string {
-  return join(data.snapshots, halfFolder, `${name}-${randomBytes(4).toString("hex")}`);
 }
 
 async function projectFolders(data: DataFolder): Promise<string[]> {

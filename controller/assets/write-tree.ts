@@ -6,12 +6,14 @@ import {
   linkSync,
   mkdirSync,
   openSync,
+  rmdirSync,
   symlinkSync,
+  unlinkSync,
   writeSync,
 } from "node:fs";
 import { chmod, copyFile, open } from "node:fs/promises";
 import { join } from "node:path";
-import { setImmediate } from "node:timers/promises";
+import { setImmediate, setTimeout as sleep } from "node:timers/promises";
 import { isSystemError } from "#core/errors";
 import type { GitEntry } from "./git-entry.ts";
 import type { GitReader } from "./git-reader.ts";
@@ -33,64 +35,102 @@ export interface TreeToWrite {
   /** Checked: names and links have been found harmless. */
   reader: GitReader;
   mirrors: Mirrors;
-  /** Must not exist. */
+  /** Must not exist, unless it holds `over`. */
   into: string;
+  /** What `into` holds already, link for link and file for file as it was written here: checked as well. */
+  over?: GitReader | undefined;
   /** A whole snapshot of the same project whose equal files are hard-linked. */
   previous?: { folder: string; reader: GitReader } | undefined;
   /** Brings in what pointers of Git LFS stand for; without it they are written as they are. */
   large?: ((files: readonly LargeFile[]) => Promise<(oid: string) => string>) | undefined;
   signal?: AbortSignal;
+  /** Pause after every few entries; everybody else has a turn there anyway. */
+  turnMs?: number;
 }
 
 /**
- * Writes a revision to a new folder: folders, then files, links last, so that nothing is written through a link. A few
- * entries at a time are written by synchronous calls, which cost a third of the processor time of the others.
+ * Writes a revision to a new folder: folders, then files, links last, so that nothing is written through a link. Over another
+ * revision, what differs goes first. A few entries at a time are written by synchronous calls, which cost a third of the
+ * processor time of the others.
  */
 export async function writeTree(tree: TreeToWrite): Promise<void> {
-  const { entries, linkTargets } = tree.reader;
-  const turn = turns();
-  makeFolder(tree.into);
+  const { linkTargets } = tree.reader;
+  const turn = turns(tree);
+  if (tree.over) await removeChanged(tree.into, tree.over, tree.reader, turn);
+  else makeFolder(tree.into);
+  const entries = tree.reader.entries.filter((entry) => !isSame(tree.over?.listed(entry.path), entry));
   for (const entry of entries) {
     if (entry.kind !== "folder") continue;
     makeFolder(join(tree.into, entry.path));
     await turn();
   }
-  const missing = await linkUnchanged(tree, turn);
+  const missing = await linkUnchanged(
+    tree,
+    entries.filter(({ kind }) => kind === "file"),
+    turn,
+  );
   const pointers = await writeFiles(tree, missing, turn);
   if (tree.large && pointers.length > 0) {
     await writeLargeFiles(tree.into, pointers, await tree.large(pointers));
   }
-  for (const [path, target] of linkTargets) symlinkSync(target, join(tree.into, path));
+  for (const { kind, path } of entries) {
+    const target = kind === "link" ? linkTargets.get(path) : undefined;
+    if (target !== undefined) symlinkSync(target, join(tree.into, path));
+  }
 }
 
 type Turn = () => Promise<void> | undefined;
 
-function turns(): Turn {
+function turns({ turnMs, signal }: TreeToWrite): Turn {
   let entries = 0;
   return () => {
     entries += 1;
-    return entries % entriesPerTurn === 0 ? setImmediate() : undefined;
+    if (entries % entriesPerTurn !== 0) return undefined;
+    signal?.throwIfAborted();
+    return turnMs === undefined ? setImmediate() : sleep(turnMs);
   };
 }
 
+/** What stands at the same place in two revisions stays on disk: a folder whatever is in it, all else when it is equal. */
+function isSame(one: GitEntry | undefined, other: GitEntry | undefined): boolean {
+  if (one === undefined || other === undefined || one.kind !== other.kind) return false;
+  return one.kind === "folder" || (one.id === other.id && one.executable === other.executable);
+}
+
+/** Removes what one revision has and another has not, or has otherwise: children before their parents. */
+async function removeChanged(folder: string, had: GitReader, has: GitReader, turn: Turn): Promise<void> {
+  for (const entry of had.entries.toReversed()) {
+    if (isSame(entry, has.listed(entry.path))) continue;
+    const path = join(folder, entry.path);
+    if (entry.kind === "folder") rmdirSync(path);
+    else unlinkSync(path);
+    await turn();
+  }
+}
+
 /** Links what the previous snapshot has; resolves with the files that are still to be written. */
-async function linkUnchanged(tree: TreeToWrite, turn: Turn): Promise<GitEntry[]> {
-  const files = tree.reader.entries.filter((entry) => entry.kind === "file");
+async function linkUnchanged(tree: TreeToWrite, files: GitEntry[], turn: Turn): Promise<GitEntry[]> {
   const { previous } = tree;
   if (previous === undefined) return files;
-  const known = new Map<string, string>();
-  for (const entry of previous.reader.entries) {
-    if (entry.kind === "file") known.set(contentKey(entry), entry.path);
-  }
+  const moved = new Set(files.filter((file) => !isSame(previous.reader.listed(file.path), file)));
+  const places = placesOf(moved, previous.reader.entries);
   const missing: GitEntry[] = [];
   for (const file of files) {
-    const twin = known.get(contentKey(file));
-    if (twin === undefined || !isLinked(join(previous.folder, twin), join(tree.into, file.path))) {
+    const place = moved.has(file) ? places.get(contentKey(file)) : file.path;
+    // Both are checked names below a folder; `join` would look for ".." in each of them again.
+    if (place === undefined || !isLinked(`${previous.folder}/${place}`, `${tree.into}/${file.path}`)) {
       missing.push(file);
     }
     await turn();
   }
   return missing;
+}
+
+/** Where else the content of these files lies. */
+function placesOf(files: Iterable<GitEntry>, entries: readonly GitEntry[]): Map<string, string> {
+  const wanted = new Set([...files].map(({ id }) => id));
+  const found = entries.filter(({ kind, id }) => kind === "file" && wanted.has(id));
+  return new Map(found.map((entry) => [contentKey(entry), entry.path]));
 }
 
 function isLinked(from: string, to: string): boolean {

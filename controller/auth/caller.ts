@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
 import type { Forge, ForgeUser } from "../forge/forge.ts";
+import { type CiJob, type CiTokens, looksLikeCiToken } from "./ci-token.ts";
 import { ExpiringCache } from "./expiring-cache.ts";
 
 const knownForMs = 60_000; // a revoked token is refused after at most this long
@@ -11,7 +12,10 @@ const tokenPattern = /^[\x21-\x7e]{1,512}$/; // longer ones are no tokens of any
 /** Who asks, with the token that proves it. The token is for the forge only. */
 export interface Caller {
   user: ForgeUser;
+  /** Of a job it is an ID token, with which the forge does nothing. */
   token: string;
+  /** A job of a pipeline asks in the name of its user. It may do less than that user; see `decide`. */
+  job?: CiJob;
 }
 
 /** The bearer token of a request: `Authorization: Bearer <token>` or `PRIVATE-TOKEN: <token>`. */
@@ -24,15 +28,22 @@ export function tokenOf(headers: IncomingHttpHeaders): string | undefined {
 /** Finds out who a token belongs to. Keeps hashes of tokens, never tokens. */
 export class Callers {
   readonly #forge: Pick<Forge, "whoIs">;
+  readonly #ciTokens: Pick<CiTokens, "verify"> | undefined;
   readonly #known: ExpiringCache<ForgeUser | undefined>;
 
-  constructor(forge: Pick<Forge, "whoIs">, nowMs?: () => number) {
+  /** `ciTokens` absent: jobs of pipelines are nobody. */
+  constructor(forge: Pick<Forge, "whoIs">, ciTokens?: Pick<CiTokens, "verify">, nowMs?: () => number) {
     this.#forge = forge;
+    this.#ciTokens = ciTokens;
     this.#known = new ExpiringCache({ maxEntries: maxTokens, ...(nowMs ? { nowMs } : {}) });
   }
 
-  /** `undefined` for a token that is no good. `TryLaterError` when the forge cannot be asked. */
+  /**
+   * `undefined` for a token that is no good. `TryLaterError` when the forge cannot be asked. `CI_TOKEN_REFUSED` for an ID token of a
+   * job, which is checked each time, without the forge.
+   */
   async find(token: string): Promise<Caller | undefined> {
+    if (looksLikeCiToken(token)) return await this.#findJob(token);
     if (!tokenPattern.test(token)) return undefined;
     const user = await this.#known.get(
       keyOf(token),
@@ -40,6 +51,12 @@ export class Callers {
       (found) => (found ? knownForMs : unknownForMs),
     );
     return user ? { user, token } : undefined;
+  }
+
+  async #findJob(token: string): Promise<Caller | undefined> {
+    if (!this.#ciTokens) return undefined;
+    const job = await this.#ciTokens.verify(token);
+    return { user: { ...job.user, name: job.user.username }, token, job };
   }
 
   /** True for a token that was good a moment ago, without asking the forge. */

@@ -19,7 +19,7 @@ test("the Git host is asked once a minute for a good token and at most every fiv
     asked.push(token);
     return token === "good" ? { id: 1, username: "user1", name: "User" } : undefined;
   };
-  const callers = new Callers({ whoIs }, () => nowMs);
+  const callers = new Callers({ whoIs }, undefined, () => nowMs);
   await Promise.all([callers.find("good"), callers.find("good")]);
   nowMs = 59_000;
   expect((await callers.find("good"))?.user.username).toBe("user1");

@@ -2,6 +2,7 @@ import type { RequestHandler } from "express";
 import { rateLimit } from "express-rate-limit";
 import { ActionNeededError } from "#core/errors";
 import { type Callers, tokenOf } from "./caller.ts";
+import { looksLikeCiToken } from "./ci-token.ts";
 
 const windowMs = 60_000;
 const maxBadTokens = 20; // from one address in a window; guessing goes nowhere, a typing error costs nothing
@@ -21,7 +22,8 @@ export function limitBadTokens(callers: Pick<Callers, "isRemembered">): RequestH
     requestWasSuccessful: (_request, response) => response.statusCode !== 401,
     skip: (request) => {
       const token = tokenOf(request.headers);
-      return token === undefined || callers.isRemembered(token);
+      // An ID token of a job cannot be guessed and costs the Git host nothing; many jobs may come from one address.
+      return token === undefined || looksLikeCiToken(token) || callers.isRemembered(token);
     },
     handler: (_request, response, next) => {
       response.set("Retry-After", String(windowMs / 1_000));

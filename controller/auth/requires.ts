@@ -29,7 +29,8 @@ export interface RequiresDeps {
 
 /**
  * Every route goes through this: who asks, and may they. What the caller may not see is answered as if it were not
- * there. Errors: `TOKEN_MISSING`, `TOKEN_REFUSED`, `SIGN_IN_OVER`, `FOREIGN_REQUEST`, `NOT_FOUND`, `NOT_ALLOWED`.
+ * there. Errors: `TOKEN_MISSING`, `TOKEN_REFUSED`, `CI_TOKEN_REFUSED`, `SIGN_IN_OVER`, `FOREIGN_REQUEST`, `NOT_FOUND`,
+ * `NOT_ALLOWED`.
  */
 export function requires(deps: RequiresDeps, action: Action, resource: Resource): RequestHandler {
   return async (request, response, next) => {
@@ -77,13 +78,12 @@ function notFound(): ActionNeededError {
 
 function notAllowed(caller: Caller, action: Action, project: string | undefined): ActionNeededError {
   const where = project ?? "the platform project";
-  return new ActionNeededError(
-    "NOT_ALLOWED",
-    `${caller.user.username} may not ${accessWords[action]} in ${where}`,
-    {
-      hint: "ask a maintainer of the project for a higher role",
-    },
-  );
+  const who = caller.job ? `job ${caller.job.jobId} of ${caller.user.username}` : caller.user.username;
+  return new ActionNeededError("NOT_ALLOWED", `${who} may not ${accessWords[action]} in ${where}`, {
+    hint: caller.job
+      ? "a job runs and sees operations of its own project, as far as its user may"
+      : "ask a maintainer of the project for a higher role",
+  });
 }
 
 /** What somebody may not do: "may not ... in this project". */
@@ -96,5 +96,7 @@ export const accessWords: Record<Action, string> = {
   "manage-secrets": "manage secrets",
   work: "use somebody else's workspace, or their own without a developer's role,",
   delete: "delete",
+  "see-pipelines": "see pipelines",
+  "run-pipelines": "run pipelines",
   administer: "administer",
 };

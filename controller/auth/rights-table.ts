@@ -22,6 +22,8 @@ const library = "/library/{repository}";
 // Nobody but the user whose workspace it is, whatever their role.
 const owners = answers("hidden", "no", "no", "no");
 const run = "/twins/{user}/{twin}/runs/{id}";
+const pipeline = "/users/{user}/pipelines/{id}";
+const job = "/users/{user}/jobs/{id}";
 
 /**
  * Who may do what, written down independently of the code that decides: a test walks every route with every role
@@ -87,6 +89,16 @@ export const rightsTable: readonly RightsRow[] = [
   },
   { route: "GET /users/{user}/remotes", says: "repositories on other hosts", ...members },
   { route: "POST /users/{user}/remotes/{remote}/sync", says: "pull from or push to one", ...developers },
+  { route: "GET /users/{user}/pipelines", says: "list pipelines, with the caller's own token", ...members },
+  { route: "POST /users/{user}/pipelines", says: "start one, likewise", ...developers },
+  { route: `GET ${pipeline}`, says: "one pipeline, likewise", ...members },
+  { route: `GET ${pipeline}/events`, says: "its changes; asked again for each", ...members },
+  { route: `POST ${pipeline}/cancel`, says: "cancel it, with the caller's own token", ...developers },
+  { route: `POST ${pipeline}/retry`, says: "run again what has failed, likewise", ...developers },
+  { route: `GET ${job}/log`, says: "what a job has printed; asked again for each line", ...members },
+  { route: `POST ${job}/play`, says: "start a job that waits, with the caller's own token", ...developers },
+  { route: `POST ${job}/cancel`, says: "cancel a job, likewise", ...developers },
+  { route: `POST ${job}/retry`, says: "run a job again, likewise", ...developers },
   { route: "GET /users/{user}/sealing-key", says: "what to seal secrets to", ...members },
   { route: "GET /users/{user}/secrets", says: "list secrets, never values", ...maintainers },
   {
@@ -142,6 +154,9 @@ may do is your role in a project there, inherited roles included.
   seconds; granted, it is seen from their next start on. Whoever may push to \`<group>/<user>\` runs code that reads what \`<user>\` may read.
 - A workspace is its user's own: *Developer* and *Maintainer* below are other people. The user needs the role of a developer
   in the project; to push from inside, that of a maintainer.
+- A *job of a pipeline* asks with its ID token, in the name of its user, and only in the project it runs in. It sees and runs operations as
+  far as that user may, on a ref that is not protected at most as a developer. It never administers, commits, starts pipelines, keeps
+  secrets or enters a workspace: those are 403.
 - What you may not see is answered as if it were not there (404). What you see and may not do is 403.
 - A token that was revoked is refused after at most 60 seconds; a role that was taken away ends after at most 30.
 - After 20 refused tokens from one address in a minute, further unknown tokens get 429. Tokens that are good go on.

@@ -55,6 +55,7 @@ let api: ApiFixture;
 beforeAll(async () => {
   api = await startApi();
   await api.desire("user1", [desiredTwin("tank")]);
+  api.gitlab.make(2);
   await api.writeRun(manifestOf({ id, user: "user1", twin: "tank" }), outcomeOf());
   const mirror = join(api.data.git, "2.git"); // the second project that the forge pretends to have
   await mkdir(mirror, { recursive: true });
@@ -106,16 +107,21 @@ test.each(rightsTable.map(({ route }) => route))(
   },
 );
 
+function idOf(template: string): string {
+  if (template.startsWith("/deliveries")) return "d1";
+  if (template.includes("/pipelines/")) return String(api.gitlab.pipelines[0]?.id);
+  return template.includes("/jobs/") ? String(api.gitlab.jobs[0]?.id) : id;
+}
+
 async function statusOf(route: string, who: string | undefined): Promise<number> {
   const [method = "", template = ""] = route.split(" ");
-  const delivery = template.startsWith("/deliveries");
   const path = template.replaceAll(/\{(\w+)\}/g, (_all, name: string) =>
-    name === "id" ? (delivery ? "d1" : id) : (values[name] ?? name),
+    name === "id" ? idOf(template) : (values[name] ?? name),
   );
   if (method === "DELETE" && template.includes("/secrets/")) api.forge.held.push(token);
   const response = await api.ask(who, method, path, bodies[`${method} ${template}`]);
   const { status } = response;
-  if (template !== "/events") await response.arrayBuffer();
+  if (!template.endsWith("/events")) await response.arrayBuffer();
   else await response.body?.cancel();
   return status;
 }

@@ -96,7 +96,7 @@ async function start(change: Change = {}): Promise<void> {
     signIn,
     ...(!pretends && { forge: real }),
   });
-  api = await startApi(withSignIn, undefined, port);
+  api = await startApi(withSignIn, { port });
 }
 
 async function stop(): Promise<void> {

@@ -1,4 +1,5 @@
 import type { ForgeMergeRequests } from "./forge-merge-requests.ts";
+import type { ForgeEnvironments, ForgePipelines } from "./forge-pipelines.ts";
 
 /**
  * A Git host in our words. A missing thing is `undefined`; a refused token is `ActionNeededError("FORGE_TOKEN_REFUSED")`;
@@ -53,6 +54,8 @@ export interface Forge {
   /** URL and credentials for `git fetch`; the token is for the header only, never for a command line. */
   gitAccess(project: ForgeProject): ForgeGitAccess;
   readonly variables: ForgeVariables;
+  readonly pipelines: ForgePipelines;
+  readonly environments: ForgeEnvironments;
   readonly mergeRequests: ForgeMergeRequests;
 }
 

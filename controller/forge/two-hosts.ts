@@ -26,6 +26,7 @@ export function twoHosts({ users, further: { name, forge: further } }: TwoHosts)
       ? [users, project]
       : [further, { ...project, id: project.id - idsPerHost, path }];
   };
+  const isFar = ({ path }: ForgeProject) => onFurther(path) !== undefined;
   const refuseToken = (project: ForgeProject) => {
     if (onFurther(project.path) === undefined) return;
     throw new ActionNeededError(
@@ -108,6 +109,25 @@ export function twoHosts({ users, further: { name, forge: further } }: TwoHosts)
       return forge.gitAccess(there);
     },
     variables: variablesOfTwo(users, { name, forge: further }, { on, refuseToken }),
+    // Only users' repositories are run.
+    pipelines: {
+      run: async (project, wish) => {
+        refuseToken(project);
+        return await users.pipelines.run(project, wish);
+      },
+      list: async (project, page) => (isFar(project) ? [] : await users.pipelines.list(project, page)),
+      show: async (project, id, token) =>
+        isFar(project) ? undefined : await users.pipelines.show(project, id, token),
+      change: async (project, wish) =>
+        isFar(project) ? undefined : await users.pipelines.change(project, wish),
+      job: async (project, id, token) =>
+        isFar(project) ? undefined : await users.pipelines.job(project, id, token),
+      changeJob: async (project, wish) =>
+        isFar(project) ? undefined : await users.pipelines.changeJob(project, wish),
+      trace: async (project, job, from) =>
+        isFar(project) ? undefined : await users.pipelines.trace(project, job, from),
+    },
+    environments: users.environments, // of users' twins alone
     mergeRequests: mergeRequestsOfTwo(users, { name, forge: further }, { on, refuseToken }),
   };
 }

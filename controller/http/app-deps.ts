@@ -2,11 +2,14 @@ import type { RequestHandler } from "express";
 import type { DataFolder } from "#core/data-folder";
 import type { Logger } from "#core/logger";
 import type { DeliveryView, PlanView, QueueLength } from "#schemas/api";
+import type { CiTokens } from "../auth/ci-token.ts";
 import type { ReadsShared } from "../auth/rights.ts";
 import type { SignIn } from "../auth/sign-in.ts";
 import type { Forge } from "../forge/forge.ts";
 import type { Library } from "../library/library.ts";
 import type { ControllerMetrics } from "../metrics.ts";
+import type { JobRuns } from "../pipelines/job-runs.ts";
+import type { PipelineWatch } from "../pipelines/pipeline-watch.ts";
 import type { PreviewBook } from "../previews/preview-book.ts";
 import type { Remotes } from "../remotes/remotes.ts";
 import type { ReadHeadFile } from "../requests/change-state.ts";
@@ -30,7 +33,10 @@ export interface AppDeps {
   /** Where people reach this platform, for links. */
   publicUrl: string;
   data: DataFolder;
-  forge: Pick<Forge, "whoIs" | "project" | "accessLevel" | "commitFile" | "commitFiles" | "gitAccess">;
+  forge: Pick<
+    Forge,
+    "whoIs" | "project" | "accessLevel" | "commitFile" | "commitFiles" | "gitAccess" | "pipelines"
+  >;
   logger: Logger;
   metrics: ControllerMetrics;
   readHeadFile: ReadHeadFile;
@@ -38,6 +44,11 @@ export interface AppDeps {
   rollback: RollbackDeps;
   /** Reading a shared-asset repository as a member of a group that platform.yaml names. */
   readsShared: ReadsShared;
+  /** Checks ID tokens of jobs. */
+  ciTokens: Pick<CiTokens, "verify">;
+  /** Remembers which job has begun a run. */
+  jobRuns: Pick<JobRuns, "note">;
+  pipelineWatch: PipelineWatch;
   deliveries: DeliveryBook;
   library: Library;
   previews: Pick<PreviewBook, "ofUser" | "get" | "changes">;

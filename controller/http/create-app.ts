@@ -1,11 +1,13 @@
 import express, { type Express, type RequestHandler, Router } from "express";
 import helmet from "helmet";
 import { ActionNeededError, messageOf } from "#core/errors";
+import { renderTwinJobs } from "#templates/render-twin-jobs";
 import { Callers } from "../auth/caller.ts";
 import { limitBadTokens } from "../auth/limit-bad-tokens.ts";
 import { Memberships } from "../auth/memberships.ts";
 import { requires } from "../auth/requires.ts";
 import { Rights } from "../auth/rights.ts";
+import { TraceReader } from "../pipelines/follow-trace.ts";
 import type { OnUnreadable } from "../reading/json-file-cache.ts";
 import { type RunArchive, runArchive } from "../reading/run-archive.ts";
 import { type StoredDocuments, storedDocuments } from "../reading/stored-documents.ts";
@@ -19,6 +21,7 @@ import { gitProxyRoute } from "./git-proxy-route.ts";
 import { libraryRoutes } from "./library-routes.ts";
 import { logRoute } from "./log-route.ts";
 import { openApiDocument } from "./openapi.ts";
+import { pipelineRoutes } from "./pipeline-routes.ts";
 import { platformRoutes } from "./platform-routes.ts";
 import { previewRoutes } from "./preview-routes.ts";
 import { addProbeRoutes } from "./probe-routes.ts";
@@ -40,7 +43,7 @@ export function createApp(deps: AppDeps): Express {
   };
   const documents = storedDocuments(deps.data, onUnreadable);
   const runs = runArchive(deps.data, onUnreadable);
-  const callers = new Callers(deps.forge);
+  const callers = new Callers(deps.forge, deps.ciTokens);
   const memberships = new Memberships(deps.forge, deps.logger);
   const rights = new Rights(memberships, deps.group, deps.readsShared);
   app.disable("x-powered-by");
@@ -57,6 +60,10 @@ export function createApp(deps: AppDeps): Express {
   const description = JSON.stringify(openApiDocument(deps.version));
   api.get("/openapi.json", (_request, response) => {
     response.type("application/json").send(description);
+  });
+  const twinJobs = renderTwinJobs();
+  api.get("/ci/twins.yml", async (_request, response) => {
+    response.type("application/yaml").send(await twinJobs); // a Git host includes it, and shows no token
   });
   api.use(limitBadTokens(callers));
   for (const route of apiRoutes(deps, { documents, runs, memberships, rights })) {
@@ -95,7 +102,7 @@ export function apiRoutes(
   return [
     ...platformRoutes({ ...deps, documents, rights, startedAt: new Date() }),
     ...twinRoutes({ documents, runs, rights, memberships, state, rollback: deps.rollback }),
-    ...runRoutes({ data, runs, requests, forge, memberships, rights, publicUrl: deps.publicUrl }),
+    ...runRoutes({ ...deps, runs, requests, memberships, rights }),
     logRoute({ data, runs, streams }),
     eventRoute({ data, documents, rights, streams, previews: deps.previews }),
     ...previewRoutes({ data, previews: deps.previews, streams }),
@@ -103,6 +110,12 @@ export function apiRoutes(
     ...remoteRoutes({ remotes: deps.remotes }),
     ...secretRoutes({ secrets: deps.secrets, rights, memberships }),
     ...workspaceRoutes({ data, workspaces: deps.workspaces, rights, streams }),
+    ...pipelineRoutes({
+      pipelines: forge.pipelines,
+      watch: deps.pipelineWatch,
+      traces: new TraceReader(forge.pipelines),
+      ...{ memberships, rights, streams },
+    }),
     ...deliveryRoutes({ deliveries: deps.deliveries, documents, runs, rights }),
   ];
 }

@@ -1,4 +1,5 @@
 import { libraryPaths, librarySchemas } from "./openapi-library.ts";
+import { pipelinePaths, pipelineSchemas } from "./openapi-pipelines.ts";
 import { previewPaths, previewSchemas } from "./openapi-previews.ts";
 import { remotePaths, remoteSchemas } from "./openapi-remotes.ts";
 import { itemsOf, ref, schemas } from "./openapi-schemas.ts";
@@ -83,6 +84,7 @@ const paths: Record<string, Record<string, Operation>> = {
   ...libraryPaths({ operation, json, problem, query }),
   ...previewPaths({ operation, json, problem, query }),
   ...remotePaths({ operation, json, problem, query }),
+  ...pipelinePaths<Operation>({ operation, json, problem, body, query }),
   "/openapi.json": {
     get: {
       summary: "This document.",
@@ -381,7 +383,14 @@ export function openApiDocument(version: string) {
             "Of a browser that has signed in at /auth/login (`__Host-dtaas_session` with https). What changes something also needs the header `X-DTaaS-Request: 1`, from a page of the platform's own origin.",
         },
       },
-      schemas: { ...schemas, ...librarySchemas, ...previewSchemas, ...remoteSchemas, ...workspaceSchemas },
+      schemas: {
+        ...schemas,
+        ...librarySchemas,
+        ...previewSchemas,
+        ...remoteSchemas,
+        ...pipelineSchemas,
+        ...workspaceSchemas,
+      },
     },
   };
 }

@@ -8,6 +8,7 @@ import type { Memberships } from "../auth/memberships.ts";
 import { callerOf } from "../auth/requires.ts";
 import type { Rights } from "../auth/rights.ts";
 import type { Forge } from "../forge/forge.ts";
+import type { JobRuns } from "../pipelines/job-runs.ts";
 import type { RunArchive } from "../reading/run-archive.ts";
 import { openOutput } from "../reading/run-outputs.ts";
 import type { Asker, RequestBook } from "../requests/request-book.ts";
@@ -36,6 +37,7 @@ export interface RunRouteDeps {
   memberships: Pick<Memberships, "project">;
   rights: Pick<Rights, "projectOf" | "mayUser">;
   publicUrl: string;
+  jobRuns: Pick<JobRuns, "note">;
 }
 
 export function runRoutes(deps: RunRouteDeps): ApiRoute[] {
@@ -71,6 +73,8 @@ export function runRoutes(deps: RunRouteDeps): ApiRoute[] {
               ...(await worktreeRights(deps, wish.user, response)),
             })
           : await requests.run(wish, asker);
+        const { job } = callerOf(response);
+        if (job) await deps.jobRuns.note(job, accepted);
         response.status(202).location(locationOf(accepted)).json(accepted);
       },
     },
@@ -105,6 +109,8 @@ export function runRoutes(deps: RunRouteDeps): ApiRoute[] {
       ...operate,
       handle: async (request, response) => {
         const accepted = await requests.rerun(runIn(request), askerOf(request, response));
+        const { job } = callerOf(response);
+        if (job) await deps.jobRuns.note(job, accepted);
         response.status(202).location(locationOf(accepted)).json(accepted);
       },
     },

@@ -38,6 +38,7 @@ beforeEach(async () => {
       nudgeProject: (path) => nudged.push(path),
       nudgeReview: (project, iid) => nudged.push(`${project}!${iid}`),
       lookAtReaders: () => nudged.push("readers"),
+      lookAtPipeline: () => nudged.push("pipeline"),
     }),
   );
   app.use(errorMiddleware(createLogger("test", "silent")));

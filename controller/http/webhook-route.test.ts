@@ -38,6 +38,7 @@ beforeEach(async () => {
       nudgeProject: (path) => nudged.push(path),
       nudgeReview: (project, iid) => nudged.push(`${project}!${iid}`),
       lookAtReaders: () => nudged.push("readers"),
+      lookAtPipeline: ({ pipeline }) => nudged.push(`pipeline ${pipeline}`),
     }),
   );
   app.use(errorMiddleware(createLogger("test", "silent")));
@@ -185,4 +186,20 @@ test("a commit of a push of twenty commits with long messages still fits", async
     added: [`f${n}`],
   }));
   expect((await deliver(pushOf(7, { commits }))).status).toBe(202);
+});
+
+const pipelineOf = (project: number, id: number) =>
+  JSON.stringify({
+    object_kind: "pipeline",
+    object_attributes: { id, status: "running" },
+    project: { id: project, path_with_namespace: `dtaas/user${project}` },
+  });
+
+test("an event of a pipeline wakes those who follow it, and leaves nothing in the journal", async () => {
+  const headers = { "x-gitlab-event": "Pipeline Hook" };
+  expect((await deliver(pipelineOf(7, 31), { headers })).status).toBe(202);
+  expect(nudged).toEqual(["pipeline 31"]);
+  expect(await deliveries.list(10)).toEqual([]);
+  expect((await deliver(pipelineOf(8, 32), { headers })).status).toBe(401); // another project's
+  expect(nudged).toEqual(["pipeline 31"]);
 });

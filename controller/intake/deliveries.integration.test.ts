@@ -42,6 +42,7 @@ beforeAll(async () => {
       nudgeProject,
       nudgeReview: () => {},
       lookAtReaders: () => {},
+      lookAtPipeline: () => {},
     }),
   );
   app.use(errorMiddleware(logger));

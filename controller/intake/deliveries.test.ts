@@ -2,7 +2,7 @@ import { appendFile, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { Deliveries, type NewDelivery } from "./deliveries.ts";
+import { Deliveries, type NewDelivery, reviewWork } from "./deliveries.ts";
 
 let folder: string;
 let deliveries: Deliveries;
@@ -131,4 +131,24 @@ test("the newest are listed first", async () => {
   deliveries.settle("dtaas/user1", { upTo: deliveries.mark(), outcome: "unchanged" });
   expect((await deliveries.list(2)).map(({ project }) => project)).toEqual(["dtaas/user3", "dtaas/user2"]);
   expect(await deliveries.list(10)).toHaveLength(3);
+});
+
+test("work for a merge request is beside that for its project, and outlives a crash", async () => {
+  const project = "dtaas/user1";
+  const note: NewDelivery = {
+    ...{ key: "n", projectId: 1, project, event: "note-added !7" },
+    intent: { kind: "review", project, iid: 7 },
+  };
+  const { id } = await deliveries.accept(note);
+  const pushed = await deliveries.accept(push(project, "p"));
+  const after = await restart();
+  expect([after.waitingProjects(), after.waitingReviews()]).toEqual([[project], [{ project, iid: 7 }]]);
+  after.settle(project, { upTo: after.mark(), outcome: "applied" });
+  expect([await after.get(pushed.id), await after.get(id)]).toMatchObject([
+    { outcome: "applied" },
+    { outcome: "accepted", project },
+  ]);
+  expect(after.settle(reviewWork(project, 7), { upTo: after.mark(), outcome: "unchanged" })).toBe(1);
+  expect(await after.get(id)).toMatchObject({ outcome: "unchanged" });
+  await after.close();
 });

@@ -31,6 +31,8 @@ export interface ReceiveDeps {
   nudgeReview(project: string, iid: number): void;
   /** Somebody may have gained or lost access to a shared repository. A call that is lost is made up for by the resync. */
   lookAtReaders(): void;
+  /** A pipeline is somewhere else. A call that is lost is made up for by those who follow it, who ask from time to time. */
+  lookAtPipeline(at: { projectId: number; pipeline: number; job?: number }): void;
 }
 
 /**
@@ -55,6 +57,11 @@ export async function receiveDelivery(
     });
   }
   const intent = toIntent(event);
+  if (intent.kind === "look-at-pipeline") {
+    // Dozens for one pipeline, and each is worth nothing a moment later: not journalled.
+    deps.lookAtPipeline(intent);
+    return { status: 202, deliveryId: keyOf(headers) ?? "none" };
+  }
   const { id, isNew } = await deps.deliveries.accept({
     key: keyOf(headers),
     projectId,

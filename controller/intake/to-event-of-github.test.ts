@@ -87,6 +87,27 @@ test("members of repositories, teams and organisations are asked for again", () 
   expect(event("membership", membership)).toEqual({ kind: "members-changed", of: "Octocoders" });
 });
 
+test("runs of workflows and their jobs say whom to ask", () => {
+  const run = {
+    action: "completed",
+    workflow_run: { id: 31, status: "completed", conclusion: "success" },
+    repository,
+  };
+  const changed = event("workflow_run", run);
+  expect(changed).toEqual({ kind: "pipeline-changed", ...of, pipelineId: 31 });
+  expect(toIntent(changed)).toMatchObject({
+    kind: "look-at-pipeline",
+    projectId: of.projectId,
+    pipeline: 31,
+  });
+  const job = {
+    action: "in_progress",
+    workflow_job: { id: 32, run_id: 31, status: "in_progress" },
+    repository,
+  };
+  expect(event("workflow_job", job)).toEqual({ kind: "job-changed", ...of, pipelineId: 31, jobId: 32 });
+});
+
 test("a ping, an event that we do not know and one without a name are ignored", () => {
   expect(event("ping", { zen: "Keep it logically awesome.", hook_id: 1 }).kind).toBe("ignored");
   expect(event("star", { action: "created", repository })).toMatchObject({ kind: "ignored" });

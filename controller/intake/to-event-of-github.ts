@@ -4,6 +4,7 @@ import {
   checkGitHubPullEvent,
   checkGitHubPushEvent,
   checkGitHubRepositoryEvent,
+  checkGitHubRunEvent,
 } from "#schemas/documents/check-documents";
 import type { ForgeEvent } from "./to-event.ts";
 import type { Headers } from "./verify-delivery.ts";
@@ -24,6 +25,9 @@ export function toEventOfGitHub(headers: Headers, body: unknown): ForgeEvent {
       case "pull_request_review_thread":
       case "issue_comment":
         return pullRequestChanged(name, body);
+      case "workflow_run":
+      case "workflow_job":
+        return runChanged(body);
       case "repository":
         return repositoryChanged(body);
       case "member":
@@ -63,6 +67,14 @@ function pullRequestChanged(name: string, body: unknown): ForgeEvent {
   return name === "pull_request"
     ? { kind: "merge-request-changed", ...of, iid, action }
     : { kind: "note-added", ...of, iid };
+}
+
+function runChanged(body: unknown): ForgeEvent {
+  const { repository, workflow_run: run, workflow_job: job } = checkGitHubRunEvent(body);
+  const of = { projectId: repository.id, projectPath: repository.full_name };
+  if (job) return { kind: "job-changed", ...of, pipelineId: job.run_id, jobId: job.id };
+  if (run) return { kind: "pipeline-changed", ...of, pipelineId: run.id };
+  return { kind: "ignored", reason: "it names neither a run nor a job" };
 }
 
 function repositoryChanged(body: unknown): ForgeEvent {

@@ -129,3 +129,73 @@ test("a member who came, left or has another role makes who may read what be ask
   const strange = { event_name: "user_add_to_team", project_path_with_namespace: 7 };
   expect(toEvent(systemHook, strange).kind).toBe("ignored");
 });
+
+const mergeRequest = (changes: object = {}) => ({
+  object_kind: "merge_request",
+  project: { id: 7, path_with_namespace: "dtaas/user1" },
+  object_attributes: { iid: 3, target_project_id: 7, action: "update", ...changes },
+});
+
+test("a merge request that changed, and a note on one, have it looked at; nothing else of them counts", () => {
+  const changed = toEvent({ "x-gitlab-event": "Merge Request Hook" }, mergeRequest());
+  const which = { projectId: 7, projectPath: "dtaas/user1", iid: 3 };
+  expect(changed).toEqual({ kind: "merge-request-changed", ...which, action: "update" });
+  const note = {
+    ...{ object_kind: "note", project: { id: 7, path_with_namespace: "dtaas/user1" } },
+    object_attributes: { noteable_type: "MergeRequest", note: "/dtaas run clean" },
+    merge_request: { iid: 3, target_project_id: 7 },
+  };
+  const said = toEvent({ "x-gitlab-event": "Note Hook" }, note);
+  expect(said).toEqual({ kind: "note-added", ...which });
+  for (const event of [changed, said]) {
+    expect(toIntent(event)).toEqual({ kind: "review", project: "dtaas/user1", iid: 3 });
+  }
+});
+
+test("a merge request of another project, a note on something else, and odd numbers are ignored", () => {
+  const hook = { "x-gitlab-event": "Merge Request Hook" };
+  expect(toEvent(hook, mergeRequest({ target_project_id: 8 }))).toMatchObject({ kind: "ignored" });
+  for (const iid of [0, -1, 1.5, "3", null, 1e12]) {
+    expect(toEvent(hook, mergeRequest({ iid }))).toMatchObject({ kind: "ignored" });
+  }
+  const issue = {
+    ...{ object_kind: "note", project: { id: 7, path_with_namespace: "dtaas/user1" } },
+    object_attributes: { noteable_type: "Issue" },
+  };
+  expect(toEvent({ "x-gitlab-event": "Note Hook" }, issue)).toMatchObject({ kind: "ignored" });
+});
+
+const project = { id: 7, path_with_namespace: "dtaas/user1" };
+
+test("events of pipelines and jobs say whom to ask, and nothing that a late event could have wrong", () => {
+  const pipeline = { object_kind: "pipeline", object_attributes: { id: 31, status: "success" }, project };
+  const changed = toEvent({ "x-gitlab-event": "Pipeline Hook" }, pipeline);
+  const at = { projectId: 7, projectPath: "dtaas/user1", pipelineId: 31 };
+  expect(changed).toEqual({ kind: "pipeline-changed", ...at });
+  expect(toIntent(changed)).toMatchObject({ kind: "look-at-pipeline", projectId: 7, pipeline: 31 });
+  const job = {
+    object_kind: "build",
+    build_id: 32,
+    build_status: "canceled",
+    pipeline_id: 31,
+    project_id: 7,
+    project,
+  };
+  const ended = toEvent({ "x-gitlab-event": "Job Hook" }, job);
+  expect(ended).toEqual({ kind: "job-changed", ...at, jobId: 32 });
+  expect(toIntent(ended)).toMatchObject({ kind: "look-at-pipeline", pipeline: 31, job: 32 });
+});
+
+test.each([
+  ["Pipeline Hook", { object_kind: "pipeline", object_attributes: null, project }],
+  ["Pipeline Hook", { object_kind: "pipeline", object_attributes: { id: "31" }, project }],
+  ["Pipeline Hook", { object_kind: "build", object_attributes: { id: 31 }, project }],
+  ["Job Hook", { object_kind: "build", build_id: 32, pipeline_id: 31, project_id: 8, project }],
+  ["Job Hook", { object_kind: "build", build_id: -1, pipeline_id: 31, project_id: 7, project }],
+  ["Job Hook", []],
+])("a %s that is none is ignored with a reason (%#)", (name, body) => {
+  expect(toEvent({ "x-gitlab-event": name }, body)).toMatchObject({
+    kind: "ignored",
+    reason: expect.any(String),
+  });
+});

@@ -1,8 +1,10 @@
 import { messageOf } from "#core/errors";
 import {
+  checkJobEvent,
   checkMemberEvent,
   checkMergeRequestEvent,
   checkNoteEvent,
+  checkPipelineEvent,
   checkProjectEvent,
   checkPushEvent,
 } from "#schemas/documents/check-documents";
@@ -36,6 +38,9 @@ export type ForgeEvent =
   | { kind: "project-moved"; projectId: number; projectPath: string; from: string | undefined }
   /** Somebody came to a project or group, left it, or has another role there. `of`: its path, as far as the host says. */
   | { kind: "members-changed"; of: string; projectId?: number }
+  /** Somewhere on its way; where it is, the host says when it is asked, since events may come late or out of order. */
+  | { kind: "pipeline-changed"; projectId: number; projectPath: string; pipelineId: number }
+  | { kind: "job-changed"; projectId: number; projectPath: string; pipelineId: number; jobId: number }
   | { kind: "ignored"; reason: string };
 
 const branchRef = /^refs\/heads\/(.+)$/s;
@@ -49,6 +54,8 @@ export function toEvent(headers: Headers, body: unknown): ForgeEvent {
     if (name === "Merge Request Hook") return mergeRequestChanged(body);
     if (name === "Note Hook") return noteAdded(body);
     if (name === "System Hook") return systemEvent(body);
+    if (name === "Pipeline Hook") return pipelineChanged(body);
+    if (name === "Job Hook") return jobChanged(body);
   } catch (error) {
     return { kind: "ignored", reason: messageOf(error).slice(0, 300) };
   }
@@ -74,6 +81,22 @@ function pushed(body: unknown): ForgeEvent {
     isDefaultBranch: defaultBranch === undefined ? undefined : branch === defaultBranch,
     username: push.user_username,
   };
+}
+
+function pipelineChanged(body: unknown): ForgeEvent {
+  const { project, object_attributes: pipeline } = checkPipelineEvent(body);
+  return {
+    kind: "pipeline-changed",
+    projectId: project.id,
+    projectPath: project.path_with_namespace,
+    pipelineId: pipeline.id,
+  };
+}
+
+function jobChanged(body: unknown): ForgeEvent {
+  const { project, project_id: projectId, build_id: jobId, pipeline_id: pipelineId } = checkJobEvent(body);
+  if (projectId !== project.id) return { kind: "ignored", reason: "the job names two different projects" };
+  return { kind: "job-changed", projectId, projectPath: project.path_with_namespace, pipelineId, jobId };
 }
 
 function mergeRequestChanged(body: unknown): ForgeEvent {

@@ -8,6 +8,8 @@ export type Intent =
   | { kind: "review"; project: string; iid: number }
   /** Ask the host who may read shared repositories. */
   | { kind: "look-at-readers"; reason: string }
+  /** Whoever follows the pipeline, or has a run for the job, asks the host now rather than a little later. */
+  | { kind: "look-at-pipeline"; projectId: number; pipeline: number; job?: number; reason: string }
   | { kind: "none"; reason: string };
 
 /**
@@ -35,6 +37,15 @@ export function toIntent(event: ForgeEvent): Intent {
       return {
         kind: "look-at-readers",
         reason: `members of ${event.of} changed: who may read what is asked again`,
+      };
+    case "pipeline-changed":
+    case "job-changed":
+      return {
+        kind: "look-at-pipeline",
+        projectId: event.projectId,
+        pipeline: event.pipelineId,
+        ...(event.kind === "job-changed" ? { job: event.jobId } : {}),
+        reason: `pipeline ${event.pipelineId} is looked at`,
       };
     case "ignored":
       return { kind: "none", reason: event.reason };

@@ -152,6 +152,7 @@ export class Tracked {
     const settings: PlatformSettings = {
       version: 1,
       ...(platform?.retention ? { retention: platform.retention } : {}),
+      ...(platform?.workspaces ? { images: platform.workspaces.images } : {}),
       defaults: twinDefaults({ platform }),
     };
     await writeJsonAtomic(this.#settingsPath, settings);

@@ -81,7 +81,7 @@ test("it is remembered after the run has ended, after a restart, and when the tw
   await api.writeRun(manifestOf({ id, user: "user1", twin: "tank" }), outcomeOf());
   await rm(join(api.data.requests, "user1", `${id}.json`));
   await api.desire("user1", [desiredTwin("tank", { suspend: true })], { generation: 2 });
-  const restarted = await startApi((deps) => ({ ...deps, data: api.data }));
+  const restarted = await startApi((deps) => deps, { folder: api.data });
   restarted.forge.level["dtaas/user1"] = { developer: 30 };
   try {
     expect(await run("create", "k1", { at: restarted })).toEqual(first);

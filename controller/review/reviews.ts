@@ -5,11 +5,11 @@ import { Nudges, startNudgeWorker } from "#core/queue/nudges";
 import { SerialByKey } from "#core/serial-by-key";
 import { checkReviewJob } from "#schemas/documents/check-documents";
 import { queues, type ReviewJob } from "#schemas/jobs";
-import type { MergeRequest } from "../forge/forge-merge-requests.ts";
 import type { Deliveries } from "../intake/deliveries.ts";
 import { reviewWork } from "../intake/deliveries.ts";
 import type { MergeRequestRef } from "../previews/previews.ts";
 import { type ReviewDeps, reviewMergeRequest } from "./review-merge-request.ts";
+import { reviewsBehind } from "./reviews-behind.ts";
 
 const reviewsAtOnce = 4;
 // A host that is down, or behind with its refs, is asked again this often, with growing pauses; the resync finds what is left.
@@ -81,27 +81,10 @@ export class Reviews {
     const outside = tracked.shared.filter((path) => !path.startsWith(`${group}/`));
     const lists = [await forge.mergeRequests.listOpen({ group })];
     for (const project of outside) lists.push(await forge.mergeRequests.listOpen({ project }));
-    const paths = new Map(tracked.projects.map(({ id, path }) => [id, path]));
-    const key = (projectId: number, iid: number) => `${projectId}!${iid}`;
-    const open = new Map(
-      lists.flat().map((one): [string, MergeRequest] => [key(one.projectId, one.iid), one]),
-    );
-    let behind = 0;
-    for (const { projectId, memory } of await memories.all()) {
-      const there = open.get(key(projectId, memory.iid));
-      open.delete(key(projectId, memory.iid));
-      if (there?.updatedAt === memory.seenAt) continue;
-      behind += 1;
-      this.nudge(memory.projectPath, memory.iid);
-    }
-    for (const { projectId, iid, targetBranch } of open.values()) {
-      const path = paths.get(projectId);
-      const branch = path === undefined ? undefined : tracked.project(path)?.defaultBranch;
-      if (path === undefined || branch !== targetBranch || tracked.role(path).kind === "untracked") continue;
-      behind += 1;
-      this.nudge(path, iid);
-    }
-    return behind;
+    const projects = tracked.projects.filter(({ path }) => tracked.role(path).kind !== "untracked");
+    const behind = reviewsBehind(lists.flat(), await memories.all(), projects);
+    for (const { project, iid } of behind) this.nudge(project, iid);
+    return behind.length;
   }
 
   async close(): Promise<void> {

@@ -122,3 +122,30 @@ test("a link in the twin's folder is left to git", async () => {
   await push({ "dt.yaml": "plain\n" });
   await expect(rollback(linked)).rejects.toMatchObject({ code: "FILE_NOT_REGULAR" });
 });
+
+test("who may not push to the default branch proposes, once however often it is asked; so does whoever wants to", async () => {
+  const first = await push({ "dt.yaml": "before\n" });
+  await push({ "dt.yaml": "after\n" });
+  const api = async (method: string, path: string, body: object) => {
+    const response = await fetch(`${world.forge.url}/api/v4/projects/${project.id}/${path}`, {
+      ...{ method, body: JSON.stringify(body) },
+      headers: { "private-token": "glpat-root", "content-type": "application/json" },
+    });
+    expect(response.ok).toBe(true);
+  };
+  await api("DELETE", "protected_branches/main", {});
+  await api("POST", "protected_branches", { name: "main", push_access_level: 40 });
+  await api("POST", "members", { username: "bob", access_level: 30 });
+  const { head } = { head: await world.head("dtaas/ada") };
+  const proposed = await rollback(first, "bob");
+  expect(proposed).toMatchObject({ to: first, branch: `dtaas/rollback-tank-${first.slice(0, 8)}` });
+  expect(proposed.mergeRequest?.url).toContain("/merge_requests/");
+  expect(await world.head("dtaas/ada")).toBe(head);
+  expect((await rollback(first, "bob")).mergeRequest).toEqual(proposed.mergeRequest);
+  const wish = { user: "ada", twin: "tank", revision: first, asMergeRequest: true };
+  const deps = { forge: world.port, mirrors: world.mirrors, nudgeProject: () => undefined };
+  const wished = await rollbackTwin(deps, wish, { token: "glpat-ada", project });
+  expect(wished.mergeRequest).toEqual(proposed.mergeRequest);
+  expect(await world.head("dtaas/ada")).toBe(head);
+  await expect(rollback(first, "eve")).rejects.toMatchObject({ code: "FORGE_FORBIDDEN" });
+});

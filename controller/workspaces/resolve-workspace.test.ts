@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { isImageAllowed } from "#planning/image-allowed";
 import { parsePlatform } from "#schemas/parse-platform";
-import { isImageAllowed } from "./image-allowed.ts";
 import { resolveWorkspace } from "./resolve-workspace.ts";
 
 const templates = ["base", "desktop", "jupyter", "python"];

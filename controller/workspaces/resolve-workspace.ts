@@ -1,10 +1,10 @@
 import { ActionNeededError } from "#core/errors";
+import { isImageAllowed } from "#planning/image-allowed";
 import { defaultWorkspaceResources, twinDefaults } from "#schemas/defaults";
 import { parseWorkspace } from "#schemas/parse-workspace";
 import type { PlatformDocument, WorkspaceDocument } from "#schemas/twin-spec";
 import type { WorkspaceRequest, WorkspaceResources } from "#schemas/workspace-state";
 import type { Locate } from "#schemas/yaml-document";
-import { isImageAllowed } from "./image-allowed.ts";
 
 const file = "workspace.yaml";
 

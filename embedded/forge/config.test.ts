@@ -14,6 +14,11 @@ test("settings come from the environment, with safe ones where none are given", 
   });
 });
 
+test("jobs of pipelines go by folders of the data folder that is shared with a runner", () => {
+  const environment = { DTAAS_FORGE_DATA: "/data/forge", DTAAS_FORGE_RUNNER_DATA: "/data" };
+  expect(readForgeConfig(environment).exchange).toEqual({ jobs: "/data/ci-jobs", runs: "/data/ci-runs" });
+});
+
 test("every problem is named at once", () => {
   const environment = {
     DTAAS_FORGE_PORT: "http",

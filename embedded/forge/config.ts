@@ -1,3 +1,4 @@
+import { dataFolder as sharedFolder } from "#core/data-folder";
 import { ActionNeededError } from "#core/errors";
 
 export interface ForgeConfig {
@@ -9,6 +10,8 @@ export interface ForgeConfig {
   rootToken: string | undefined;
   /** Requests to the REST API that each user has a minute. */
   requestsPerMinute: number | undefined;
+  /** Where jobs of pipelines are exchanged with the runner; `undefined` where none can run. */
+  exchange: { jobs: string; runs: string } | undefined;
   path: string | undefined;
   logLevel: string;
 }
@@ -49,5 +52,10 @@ export function readForgeConfig(environment: NodeJS.ProcessEnv = process.env): F
   }
   const host = text("DTAAS_FORGE_HOST") ?? "127.0.0.1";
   const path = environment["PATH"];
-  return { dataFolder, host, port, url, rootToken, requestsPerMinute, path, logLevel };
+  const shared = text("DTAAS_FORGE_RUNNER_DATA");
+  const exchange =
+    shared === undefined
+      ? undefined
+      : { jobs: sharedFolder(shared).ciJobs, runs: sharedFolder(shared).ciRuns };
+  return { dataFolder, host, port, url, rootToken, requestsPerMinute, exchange, path, logLevel };
 }

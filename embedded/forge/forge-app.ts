@@ -8,6 +8,8 @@ import { deployTokenRoutes } from "./deploy-tokens/deploy-token-routes.ts";
 import { commitCommentRoutes } from "./discussions/commit-comment-routes.ts";
 import { noteRoutes } from "./discussions/note-routes.ts";
 import { suggestionRoutes } from "./discussions/suggestion-routes.ts";
+import { deploymentRoutes } from "./environments/deployment-routes.ts";
+import { environmentRoutes } from "./environments/environment-routes.ts";
 import type { ForgeContext } from "./forge-context.ts";
 import { forkRoutes } from "./forks/fork-routes.ts";
 import { gitHttp } from "./git-http/git-http-routes.ts";
@@ -20,6 +22,9 @@ import { multipart } from "./http/multipart.ts";
 import { refuseUnimplemented } from "./http/not-implemented.ts";
 import { plainJson } from "./http/plain-json.ts";
 import { limitRate } from "./http/rate-limit.ts";
+import { artifactRoutes } from "./jobs/artifact-routes.ts";
+import { jobRoutes } from "./jobs/job-routes.ts";
+import { resourceGroupRoutes } from "./jobs/resource-group-routes.ts";
 import { labelRoutes } from "./labels/label-routes.ts";
 import { memberRoutes } from "./members/member-routes.ts";
 import { mergeRequestCodeRoutes } from "./merge-requests/merge-request-code-routes.ts";
@@ -29,6 +34,10 @@ import { metadataRoutes } from "./metadata/metadata-routes.ts";
 import { applicationRoutes } from "./oidc/application-routes.ts";
 import { keyRoutes } from "./oidc/key-routes.ts";
 import { pageRoutes } from "./pages/page-routes.ts";
+import { lintRoutes } from "./pipelines/lint-routes.ts";
+import { pipelineRoutes } from "./pipelines/pipeline-routes.ts";
+import { scheduleRoutes } from "./pipelines/schedule-routes.ts";
+import { triggerPath, triggerRoutes } from "./pipelines/trigger-routes.ts";
 import { projectTokenRoutes } from "./project-tokens/project-token-routes.ts";
 import { projectRoutes } from "./projects/project-routes.ts";
 import { repositoryRoutes } from "./repository/repository-routes.ts";
@@ -94,6 +103,15 @@ function api(context: ForgeContext): Router {
     projectTokenRoutes,
     deployTokenRoutes,
     variableRoutes,
+    triggerRoutes,
+    pipelineRoutes,
+    scheduleRoutes,
+    lintRoutes,
+    artifactRoutes,
+    jobRoutes,
+    resourceGroupRoutes,
+    environmentRoutes,
+    deploymentRoutes,
     labelRoutes,
     forkRoutes,
     mergeRequestRoutes,
@@ -116,8 +134,9 @@ function compareTagsAlways(request: Request, _response: Response, next: NextFunc
   next();
 }
 
-/** No body is read from somebody unknown. */
+/** No body is read from somebody unknown, but of a trigger, whose token stands in there. */
 function refuseStrangersWrites(request: Request, _response: Response, next: NextFunction): void {
-  if (request.method !== "GET" && request.method !== "HEAD") requireCaller(request);
+  const reads = request.method === "GET" || request.method === "HEAD";
+  if (!reads && !triggerPath.test(request.path)) requireCaller(request);
   next();
 }

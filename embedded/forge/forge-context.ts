@@ -8,6 +8,7 @@ import type { ArtifactStore } from "./oidc/artifact-store.ts";
 import type { CookieKeys } from "./oidc/cookie-keys.ts";
 import type { MintIdToken } from "./oidc/mint-id-token.ts";
 import type { SigningKeys } from "./oidc/signing-keys.ts";
+import type { Ci } from "./pipelines/ci.ts";
 import type { StatusStore } from "./statuses/status-store.ts";
 import type { Store } from "./store/store.ts";
 import type { Underway } from "./underway.ts";
@@ -34,6 +35,8 @@ export interface ForgeContext {
   passwords: PasswordSignIn;
   /** Tokens by which a job proves to others which job it is. */
   mintIdToken: MintIdToken;
+  /** Pipelines and their jobs. */
+  ci: Ci;
   /** Clones and pushes, and what follows from them. */
   transfers: Underway;
   /** Changes to merge requests, one after another for each target project. Key: its number. */

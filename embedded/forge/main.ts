@@ -14,6 +14,7 @@ async function main(): Promise<void> {
     logger,
     ...(config.url !== undefined && { url: config.url }),
     ...(config.requestsPerMinute !== undefined && { requestsPerMinute: config.requestsPerMinute }),
+    ...(config.exchange !== undefined && { exchange: config.exchange }),
     ...(config.path !== undefined && { path: config.path }),
   });
   if (config.rootToken !== undefined) {

@@ -14,6 +14,7 @@ import { ArtifactStore } from "./oidc/artifact-store.ts";
 import { openCookieKeys } from "./oidc/cookie-keys.ts";
 import { idTokenMinter } from "./oidc/mint-id-token.ts";
 import { openSigningKeys } from "./oidc/signing-keys.ts";
+import { openCi } from "./pipelines/open-ci.ts";
 import { repairState } from "./projects/repair-state.ts";
 import { ForgeAdmin } from "./seed/forge-admin.ts";
 import { StatusStore } from "./statuses/status-store.ts";
@@ -37,6 +38,8 @@ export interface ForgeOptions {
   path?: string;
   /** Requests to the REST API that each user has a minute; more are answered with 429. Without it there is no limit. */
   requestsPerMinute?: number;
+  /** Folders by which jobs of pipelines come to a runner, and what it says of them comes back. Without them there are no pipelines (501). */
+  exchange?: { jobs: string; runs: string };
   logger: Logger;
   clock?: () => Date;
 }
@@ -62,6 +65,7 @@ export async function startForge(options: ForgeOptions): Promise<RunningForge> {
   const server = createServer({ requestTimeout: requestTimeoutMs, keepAliveTimeout: idleTimeoutMs });
   const sending = { instanceUrl: () => context.url, clock, logger };
   const signingKeys = await openSigningKeys(join(dataFolder, "oidc", "signing-keys.json"));
+  const running = await openCi({ dataFolder, exchange: options.exchange, context: () => context });
   const context: ForgeContext = {
     url: options.url?.replace(/\/+$/, "") ?? "",
     store,
@@ -76,6 +80,7 @@ export async function startForge(options: ForgeOptions): Promise<RunningForge> {
     artifacts: await ArtifactStore.open(join(dataFolder, "oidc", "artifacts")),
     passwords: new PasswordSignIn(store),
     mintIdToken: idTokenMinter(signingKeys, () => context.url, clock),
+    ci: running.ci,
     transfers: new Underway(),
     mergeRequestQueue: new SerialByKey(),
     requestsPerMinute: options.requestsPerMinute,
@@ -85,6 +90,7 @@ export async function startForge(options: ForgeOptions): Promise<RunningForge> {
   await repairState(context);
   const address = await listen(server, options.host ?? "127.0.0.1", options.port ?? 0);
   context.url ||= `http://${address.family === "IPv6" ? `[${address.address}]` : address.address}:${address.port}`;
+  await running.start();
   server.on("request", forgeApp(context));
   return {
     url: context.url,
@@ -92,6 +98,7 @@ export async function startForge(options: ForgeOptions): Promise<RunningForge> {
     close: async () => {
       await stopListening(server);
       await context.transfers.settled();
+      await running.close();
       await Promise.all([context.hookSender.close(), context.systemHookSender.close()]);
       await context.repositories.close();
       context.artifacts.close();

@@ -1,5 +1,6 @@
 import type { LogLine } from "#schemas/run";
 import type { Resources } from "#schemas/twin-spec";
+import type { CiContainers } from "./ci-containers.ts";
 import type { WorkspaceContainers } from "./workspace-containers.ts";
 
 /**
@@ -21,6 +22,8 @@ export interface Engine {
   layers: Layers;
   /** Absent where an engine cannot have any. */
   workspaces?: WorkspaceContainers;
+  /** Absent where jobs of pipelines cannot be locked up. */
+  ci?: CiContainers;
   /** Absent where an engine cannot keep previews apart from everything else. */
   previews?: PreviewContainers;
   close(): Promise<void>;

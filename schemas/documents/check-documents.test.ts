@@ -9,6 +9,7 @@ import type { ObservedPreviewsDocument } from "../generated/observed-previews.ts
 import type { ObservedStateDocument } from "../generated/observed-state.ts";
 import type { PlatformSettingsDocument } from "../generated/platform-settings.ts";
 import type { ProjectJobDocument } from "../generated/project-job.ts";
+import type { ReviewJobDocument } from "../generated/review-job.ts";
 import type { RunManifestDocument } from "../generated/run-manifest.ts";
 import type { RunOutcomeDocument } from "../generated/run-outcome.ts";
 import type { RunRequestDocument } from "../generated/run-request.ts";
@@ -16,7 +17,7 @@ import type { SealedSecretsDocument } from "../generated/sealed-secrets.ts";
 import type { SecretEnvelopeDocument } from "../generated/secret-envelope.ts";
 import type { UserJobDocument } from "../generated/user-job.ts";
 import type { WantedPreviewsDocument } from "../generated/wanted-previews.ts";
-import type { BuildJob, ObservedJob, ProjectJob, UserJob } from "../jobs.ts";
+import type { BuildJob, ObservedJob, ProjectJob, ReviewJob, UserJob } from "../jobs.ts";
 import type { ObservedState } from "../observed-state.ts";
 import { parseDigitalTwin } from "../parse-digital-twin.ts";
 import type { ObservedPreviews, WantedPreviews } from "../previews.ts";
@@ -424,6 +425,7 @@ describe("documents between processes", () => {
     expectTypeOf<SealedSecrets>().toExtend<SealedSecretsDocument>();
     expectTypeOf<SecretEnvelopeDocument>().toEqualTypeOf<SecretEnvelope>();
     expectTypeOf<ProjectJobDocument>().toEqualTypeOf<ProjectJob>();
+    expectTypeOf<ReviewJobDocument>().toEqualTypeOf<ReviewJob>();
     expectTypeOf<UserJobDocument>().toEqualTypeOf<UserJob>();
     expectTypeOf<ObservedJobDocument>().toEqualTypeOf<ObservedJob>();
     expectTypeOf<BuildJobDocument>().toExtend<BuildJob>();

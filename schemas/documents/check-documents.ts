@@ -1,13 +1,18 @@
 import { ActionNeededError } from "#core/errors";
 import { compileSchema } from "../compile-schema.ts";
 import type { DesiredState, PlatformSettings, RunRequest } from "../desired-state.ts";
+import type { CiJobDocument } from "../generated/ci-job.ts";
+import type { CiJobOutcomeDocument } from "../generated/ci-job-outcome.ts";
 import type { GithubMemberEvent } from "../generated/github-member-event.ts";
 import type { GithubPullEvent } from "../generated/github-pull-event.ts";
 import type { GithubPushEvent } from "../generated/github-push-event.ts";
 import type { GithubRepositoryEvent } from "../generated/github-repository-event.ts";
+import type { GithubRunEvent } from "../generated/github-run-event.ts";
+import type { GitlabJobEvent } from "../generated/gitlab-job-event.ts";
 import type { GitlabMemberEvent } from "../generated/gitlab-member-event.ts";
 import type { GitlabMergeRequestEvent } from "../generated/gitlab-merge-request-event.ts";
 import type { GitlabNoteEvent } from "../generated/gitlab-note-event.ts";
+import type { GitlabPipelineEvent } from "../generated/gitlab-pipeline-event.ts";
 import type { GitlabProjectEvent } from "../generated/gitlab-project-event.ts";
 import type { GitlabPushEvent } from "../generated/gitlab-push-event.ts";
 import type { LibraryChangesDocument } from "../generated/library-changes.ts";
@@ -82,6 +87,14 @@ export function checkObservedWorkspace(value: unknown, file?: string): ObservedW
   return check<ObservedWorkspace>("observed-workspace", value, file);
 }
 
+export function checkCiJob(value: unknown, file?: string): CiJobDocument {
+  return check<CiJobDocument>("ci-job", value, file);
+}
+
+export function checkCiJobOutcome(value: unknown, file?: string): CiJobOutcomeDocument {
+  return check<CiJobOutcomeDocument>("ci-job-outcome", value, file);
+}
+
 export function checkWantedPreviews(value: unknown, file?: string): WantedPreviews {
   return check<WantedPreviews>("wanted-previews", value, file);
 }
@@ -135,9 +148,24 @@ export function checkGitHubRepositoryEvent(value: unknown): GithubRepositoryEven
   return check<GithubRepositoryEvent>("github-repository-event", value);
 }
 
+/** A GitHub event about a run of a workflow, or one of its jobs. */
+export function checkGitHubRunEvent(value: unknown): GithubRunEvent {
+  return check<GithubRunEvent>("github-run-event", value);
+}
+
 /** A GitHub event about members of a repository, a team or an organisation. */
 export function checkGitHubMemberEvent(value: unknown): GithubMemberEvent {
   return check<GithubMemberEvent>("github-member-event", value);
+}
+
+/** A GitLab event about a pipeline whose state has changed. */
+export function checkPipelineEvent(value: unknown): GitlabPipelineEvent {
+  return check<GitlabPipelineEvent>("gitlab-pipeline-event", value);
+}
+
+/** The same about one of its jobs. */
+export function checkJobEvent(value: unknown): GitlabJobEvent {
+  return check<GitlabJobEvent>("gitlab-job-event", value);
 }
 
 function check<T>(name: string, value: unknown, file?: string): T {

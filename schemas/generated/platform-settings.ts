@@ -5,6 +5,10 @@
  */
 export interface PlatformSettingsDocument {
   version: 1;
+  /**
+   * @maxItems 1000
+   */
+  images?: string[];
   retention?: {
     runsMs?: number;
     logsMs?: number;

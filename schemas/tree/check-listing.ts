@@ -8,6 +8,8 @@ import {
   maxTreeLinks,
 } from "./tree-limits.ts";
 
+const maxBytesPerUnit = 3; // UTF-8 bytes of one unit of a string
+
 /** One name of a tree, as far as it is judged here. */
 export interface ListedEntry {
   /** Full path with `/`, no leading one. */
@@ -41,7 +43,7 @@ export function checkListing(entries: readonly ListedEntry[]): TreeProblem[] {
     const name = entry.path.slice(slash + 1);
     const fault = slash === 0 ? leadsElsewhere : nameFault(name); // no folder has an empty name
     if (fault) refuse(fault, "Rename it.");
-    if (Buffer.byteLength(entry.path) > maxPathBytes) {
+    if (entry.path.length * maxBytesPerUnit > maxPathBytes && Buffer.byteLength(entry.path) > maxPathBytes) {
       refuse(`The path is longer than ${maxPathBytes} bytes`, "Use shorter names or fewer folders.");
     }
     if (kinds.has(entry.path))
@@ -91,8 +93,11 @@ export function checkLinks(
 
 const leadsElsewhere = "The name leads elsewhere";
 
+const plainName = /^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}(?<!\.)$/; // nothing in it that any system reads otherwise
+
 /** Why a file or folder may not be called so; `undefined` for a good name. */
 export function nameFault(name: string): string | undefined {
+  if (plainName.test(name)) return undefined;
   if (name === "" || name === "." || name === "..") return leadsElsewhere;
   if (/\p{Cc}/u.test(name)) return "The name holds a control character";
   if (name.includes("\\")) return "The name holds a backslash";

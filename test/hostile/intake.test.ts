@@ -33,6 +33,7 @@ async function receive(headers: Record<string, string | string[] | undefined>, r
     nudgeProject: (path: string) => void nudged.push(path),
     nudgeReview: () => {},
     lookAtReaders: () => {},
+    lookAtPipeline: () => {},
   };
   try {
     return (await receiveDelivery({ kind: "gitlab", headers, rawBody, projectId: 7 }, deps)).status;

@@ -1,6 +1,6 @@
 import { rm } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Clone } from "./clone.ts";
+import { Clone } from "./clone.ts";
 import { Platform, until } from "./platform.ts";
 import { Reviewer } from "./reviewer.ts";
 import { runningSpec, writeTwin } from "./twin-files.ts";
@@ -9,6 +9,26 @@ const file = "digital_twins/pump/dt.yaml";
 const threeMistakes = runningSpec("pump")
   .replace("state: running", "stat: running")
   .replace("spec:\n", "spec:\n  integrationLevel: twn\n  resources: { cpus: many }\n");
+
+/** Runs when asked, and keeps ten numbers around its parameter. */
+const job = (level: number) => `apiVersion: dtaas/v1
+kind: DigitalTwin
+metadata: { name: job }
+spec:
+  workspace: { template: base }
+  parameters: { level: ${level} }
+  lifecycle:
+    create: { run: lifecycle/create, timeout: 60s, outputs: [data/job] }
+  preview:
+    operations: [create]
+    compare:
+      - { file: data/job/levels.csv, column: level, tolerance: 1 }
+`;
+const jobScript = `#!/bin/sh
+mkdir -p /workspace/data/job
+echo level > /workspace/data/job/levels.csv
+for n in 1 2 3 4 5 6 7 8 9 10; do echo "$DT_PARAM_level" >> /workspace/data/job/levels.csv; done
+`;
 
 describe("a reviewer with nothing but the Git host", () => {
   let platform: Platform;
@@ -30,6 +50,8 @@ describe("a reviewer with nothing but the Git host", () => {
     clones.push(clone);
     reviewer = new Reviewer(platform, "user1", "user1");
     await writeTwin(clone, "good");
+    await clone.write("digital_twins/job/dt.yaml", job(10));
+    await clone.write("digital_twins/job/lifecycle/create", jobScript, 0o755);
     await clone.push("feat: begin");
     await until("the twin is live", async () => {
       const twin = await platform.twin("user1", "good");
@@ -110,12 +132,74 @@ describe("a reviewer with nothing but the Git host", () => {
       });
     await answered(await reviewer.say(iid, "/dtaas previw"), /did you mean `preview`/);
     await answered(await reviewer.say(iid, "/dtaas run dance good"), /no operation/);
-    const running = await reviewer.say(iid, "Please:\n\n/dtaas run terminate good");
-    await answered(running, /no operation|`terminate`/);
+    const asked = await reviewer.say(iid, "Please:\n\n/dtaas run create job\n\n> /dtaas run create job");
+    await answered(asked, /\*\*`succeeded`\*\* with exit code 0/);
+    const history = (await platform.api("/twins/user1/job/runs")).body as {
+      items: { requestedBy: string }[];
+    };
+    expect(history.items).toMatchObject([{ requestedBy: "user1" }]);
     await clone.git("switch", "-q", "main");
   });
 
+  test("sees the numbers of a preview beside the live run's, and merging removes the preview", async () => {
+    await clone.git("switch", "-q", "-c", "level");
+    await clone.write("digital_twins/job/dt.yaml", job(12));
+    const head = await pushTo("level", "feat: raise the level");
+    const iid = await reviewer.open("level");
+    expect((await reviewer.planned(head)).status).toBe("success");
+    await until("the comment compares", async () => {
+      const [comment = ""] = await reviewer.comments(iid);
+      return (
+        /\| `job` \| `data\/job\/levels.csv`: `level` \| \*\*fail\*\* \| 10 \| 2 \(row 1\) \| 2 \| 1 \|/.test(
+          comment,
+        ) || comment
+      );
+    });
+    const [comment = ""] = await reviewer.comments(iid);
+    expect(comment).toContain("```mermaid\nxychart-beta");
+    expect(comment).toMatch(/\| `job` \| done \| `create` ended with 0/);
+    await reviewer.merge(iid, head);
+    await until("no preview is left", async () => {
+      const { items } = (await platform.api("/users/user1/previews")).body as { items: unknown[] };
+      return items.length === 0 || JSON.stringify(items);
+    });
+    await clone.git("switch", "-q", "main");
+    await clone.git("pull", "-q", "--ff-only");
+  });
+
+  test("sees an outsider's fork planned, and nothing of it run until a member asks", async () => {
+    const { id } = await reviewer.ask<{ id: number }>("GET", "");
+    await platform.setMember(id, "user2", true); // as a Reporter: may look
+    const outsider = new Reviewer(platform, "user1", "user2");
+    const fork = await outsider.ask<{ id: number; path_with_namespace: string }>("POST", "/fork", {});
+    const url = `${platform.forgeUrl}/${fork.path_with_namespace}.git`;
+    const theirs = await Clone.of({ url, user: "user2", password: platform.token("user2") });
+    clones.push(theirs);
+    await theirs.write("digital_twins/job/dt.yaml", job(14));
+    await pushTo("outside", "feat: raise the level further", theirs);
+    const { iid } = await outsider.openFromFork(fork.id, "outside", id);
+    const comment = async () => (await reviewer.comments(iid))[0] ?? "";
+    await until("it is planned", async () => (await comment()).includes("#### Plan") || (await comment()));
+    expect(await comment()).toContain("nothing of it runs yet");
+    const previews = async () =>
+      ((await platform.api("/users/user1/previews")).body as { items: unknown[] }).items;
+    const refused = await outsider.say(iid, "/dtaas preview");
+    await until("the outsider is refused", async () => {
+      const answer = await reviewer.answer(iid, refused);
+      return answer?.includes("may not run or cancel operations") || String(answer);
+    });
+    expect(await previews()).toEqual([]);
+    await reviewer.say(iid, "/dtaas preview");
+    await until(
+      "its numbers are there",
+      async () => (await comment()).includes("**fail** | 10 |") || (await comment()),
+    );
+    await reviewer.ask("PUT", `/merge_requests/${iid}`, { state_event: "close" });
+    await until("no preview is left", async () => (await previews()).length === 0);
+  });
+
   test("rolls a twin back, and it stays so", async () => {
+    await clone.git("switch", "-q", "main");
     const first = await clone.git("rev-parse", "HEAD");
     await until("the first state is told as live", async () =>
       (await platform.statuses("user1", first)).some(

@@ -38,6 +38,20 @@ export class Reviewer {
     return (await this.ask<{ iid: number }>("POST", "/merge_requests", body)).iid;
   }
 
+  /** Proposes a branch of a fork to this project. */
+  async openFromFork(forkId: number, branch: string, projectId: number): Promise<{ iid: number }> {
+    const response = await fetch(`${this.#platform.forgeUrl}/api/v4/projects/${forkId}/merge_requests`, {
+      method: "POST",
+      headers: { "private-token": this.#platform.token(this.#who), "content-type": "application/json" },
+      body: JSON.stringify({
+        ...{ source_branch: branch, target_branch: "main", title: `Change of ${branch}` },
+        target_project_id: projectId,
+      }),
+    });
+    if (!response.ok) throw new Error(`fork: ${response.status} ${await response.text()}`);
+    return (await response.json()) as { iid: number };
+  }
+
   async discussions(iid: number): Promise<{ id: string; notes: SeenNote[] }[]> {
     const path = `/merge_requests/${iid}/discussions?per_page=100`;
     const all = await this.ask<{ id: string; notes: (SeenNote & { system: boolean })[] }[]>("GET", path);

@@ -1,16 +1,14 @@
-import { isUtf8 } from "node:buffer";
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import isomorphicGit, { type PromiseFsClient } from "isomorphic-git";
-import { maxTreeEntries } from "#schemas/tree/tree-limits";
-import { type GitEntry, kindOfMode, noUtf8, tooMany } from "../git-entry.ts";
+import type { GitEntry } from "../git-entry.ts";
+import { type KnownListing, listObjects, type TreeSource } from "../list-objects.ts";
 import { GitFailed } from "../run-git.ts";
 import { checkPack } from "./check-pack.ts";
 import { memoryDisk } from "./memory-disk.ts";
 import { maxSmallObjects, maxSmallPackBytes, maxSmallUnpackedBytes } from "./small-limits.ts";
 
-const idBytes = 20;
 const maxHeldBytes = 2 * maxSmallPackBytes; // an index of few objects is small as well
 const objectsPerTurn = 50; // then everybody else has their turn: nothing below waits for the disk
 
@@ -74,38 +72,23 @@ export class SmallRepository {
   }
 
   /** Everything in the tree of a commit; as `listTree` has it. */
-  async list(commit: string): Promise<GitEntry[]> {
-    const text = Buffer.from(await this.#object(commit, "commit")).toString("latin1");
-    const tree = /^tree ([0-9a-f]{40})\n/.exec(text)?.[1];
-    if (tree === undefined) throw new GitFailed(`${commit} is no commit`, "exit");
-    const listing: Listing = { entries: [], trees: new Map(), blobBytes: new Map() };
-    await this.#listTree(tree, "", listing);
-    return listing.entries;
+  list(commit: string, known?: KnownListing): Promise<GitEntry[]> {
+    const source: TreeSource = {
+      root: async (id) => rootOf(await this.#object(id, "commit")),
+      trees: (ids) => this.#each(ids, (id) => this.#object(id, "tree")),
+      sizes: (ids) => this.#each(ids, async (id) => (await this.blob(id)).length),
+    };
+    return listObjects(source, commit, known);
   }
 
   blob(id: string): Promise<Uint8Array> {
     return this.#object(id, "blob");
   }
 
-  async #listTree(id: string, parent: string, listing: Listing): Promise<void> {
-    const { entries, trees } = listing;
-    const tree = trees.get(id) ?? [...treeEntries(await this.#object(id, "tree"))];
-    trees.set(id, tree);
-    for (const { mode, name, id: child } of tree) {
-      if (!isUtf8(name)) throw noUtf8(name);
-      const path = `${parent}${name.toString("utf8")}`;
-      const kind = kindOfMode(mode);
-      const bytes = kind === "file" || kind === "link" ? await this.#blobBytes(child, listing) : 0;
-      entries.push({ path, kind, executable: mode === "100755", id: child, bytes });
-      if (entries.length > maxTreeEntries) throw tooMany();
-      if (kind === "folder") await this.#listTree(child, `${path}/`, listing);
-    }
-  }
-
-  async #blobBytes(id: string, { blobBytes }: Listing): Promise<number> {
-    const bytes = blobBytes.get(id) ?? (await this.blob(id)).length;
-    blobBytes.set(id, bytes);
-    return bytes;
+  async #each<T>(ids: readonly string[], read: (id: string) => Promise<T>): Promise<T[]> {
+    const all: T[] = [];
+    for (const id of ids) all.push(await read(id));
+    return all;
   }
 
   async #object(oid: string, wanted: "commit" | "tree" | "blob"): Promise<Uint8Array> {
@@ -122,30 +105,8 @@ export class SmallRepository {
   }
 }
 
-interface Listing {
-  entries: GitEntry[];
-  /** Both by id: a hostile tree may name the same thing again and again. */
-  trees: Map<string, RawEntry[]>;
-  blobBytes: Map<string, number>;
-}
-
-interface RawEntry {
-  mode: string;
-  name: Buffer;
-  id: string;
-}
-
-/** The entries of a tree object, in their order: mode, blank, name, NUL, id. */
-function* treeEntries(tree: Uint8Array): Iterable<RawEntry> {
-  const bytes = Buffer.from(tree.buffer, tree.byteOffset, tree.byteLength);
-  for (let at = 0; at < bytes.length; ) {
-    const blank = bytes.indexOf(32, at);
-    const end = bytes.indexOf(0, blank);
-    if (blank < 0 || end < 0 || end + 1 + idBytes > bytes.length)
-      throw new GitFailed("a tree is torn", "exit");
-    const mode = bytes.toString("latin1", at, blank).padStart(6, "0");
-    const id = bytes.toString("hex", end + 1, end + 1 + idBytes);
-    yield { mode, name: bytes.subarray(blank + 1, end), id };
-    at = end + 1 + idBytes;
-  }
+function rootOf(commit: Uint8Array): string {
+  const tree = /^tree ([0-9a-f]{40})\n/.exec(Buffer.from(commit).toString("latin1"))?.[1];
+  if (tree === undefined) throw new GitFailed("a commit has no tree", "exit");
+  return tree;
 }

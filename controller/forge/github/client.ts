@@ -7,17 +7,20 @@ const apiVersion = "2022-11-28";
 const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 /** GitHub's API for one account. */
-export type GitHubClient = Octokit;
+export interface GitHubClient extends Octokit {
+  /** The bytes of a text from `offset` on, at most `maxBytes`; a path of the API that sends us on to where the text is. */
+  readText(path: string, part: { offset: number; maxBytes: number }): Promise<Buffer>;
+}
 
 /** Octokit on our own connection, with our own errors. Any kind of access token works. */
 export function gitHubClient(apiUrl: string, token: string, options: ConnectionOptions): GitHubClient {
-  const { send } = new Connection(options);
+  const connection = new Connection(options);
   const client = new Octokit({
     auth: token,
     baseUrl: apiUrl,
     userAgent: "dtaas",
     log: silent,
-    request: { fetch: send },
+    request: { fetch: connection.send },
   });
   client.hook.before("request", (request) => {
     request.headers["x-github-api-version"] = apiVersion;
@@ -26,7 +29,14 @@ export function gitHubClient(apiUrl: string, token: string, options: ConnectionO
     const cause = "cause" in error ? error.cause : undefined;
     throw isOurs(cause) ? cause : error;
   });
-  return client;
+  return Object.assign(client, {
+    readText: (path: string, part: { offset: number; maxBytes: number }) =>
+      connection.readText(
+        `${apiUrl}${path}`,
+        { authorization: `token ${token}`, "user-agent": "dtaas" },
+        part,
+      ),
+  });
 }
 
 function isOurs(cause: unknown): cause is Error {

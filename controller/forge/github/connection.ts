@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { LRUCache } from "lru-cache";
 import { ActionNeededError, TryLaterError } from "#core/errors";
 import { askedPauseMs, delayBeforeNextMs, limitPauseMs } from "./back-off.ts";
-import { refusal } from "./errors.ts";
+import { GitHubAnswer, refusal } from "./errors.ts";
 
 const attemptTimeoutMs = 15_000;
 const budgetMs = 30_000; // one call with all its attempts; after that the queue tries again
@@ -86,6 +86,42 @@ export class Connection {
       await this.#waitUntil(Date.now() + delayMs, deadline, what, cause);
     }
   };
+
+  /**
+   * The bytes of a text from `offset` on, at most `maxBytes`. GitHub sends us on to a store of its own, where the token does not go.
+   * A store that knows no ranges sends all of it, and what comes before is passed over.
+   */
+  async readText(
+    address: string,
+    headers: Record<string, string>,
+    { offset, maxBytes }: { offset: number; maxBytes: number },
+  ): Promise<Buffer> {
+    const timeout = AbortSignal.timeout(this.#options.budgetMs ?? budgetMs);
+    const signal = this.#options.signal ? AbortSignal.any([timeout, this.#options.signal]) : timeout;
+    const range = { range: `bytes=${offset}-${offset + maxBytes - 1}` };
+    try {
+      let answer = await fetch(address, { headers: { ...headers, ...range }, redirect: "manual", signal });
+      const location = answer.status >= 300 && answer.status < 400 ? answer.headers.get("location") : null;
+      if (location !== null) {
+        await answer.body?.cancel();
+        answer = await fetch(storeOf(location, address), { headers: range, redirect: "error", signal });
+      }
+      if (answer.status === 416) return Buffer.alloc(0); // nothing lies behind the offset
+      if (answer.ok) return await readPart(answer, answer.status === 206 ? 0 : offset, maxBytes);
+      const { message } = await wordsOf(answer);
+      if (isPassing(answer.status) || answer.status === 429)
+        throw new TryLaterError(message, { retryAfterMs });
+      throw refusal(answer.status, message);
+    } catch (error) {
+      if (
+        error instanceof ActionNeededError ||
+        error instanceof TryLaterError ||
+        error instanceof GitHubAnswer
+      )
+        throw error;
+      throw new TryLaterError("GitHub's text broke off", { retryAfterMs, cause: error });
+    }
+  }
 
   /** Read here and whole: octokit takes a body that breaks off for an empty one. */
   async #read(address: string, method: string, answer: Response): Promise<Response> {
@@ -176,6 +212,26 @@ function again(address: string, kept: Kept, answer: Response): Response {
 /** octokit's pages look at where an answer came from. */
 function located(address: string, response: Response): Response {
   return Object.defineProperty(response, "url", { value: address });
+}
+
+/** Never to a weaker connection than GitHub's own. */
+function storeOf(location: string, address: string): URL {
+  const store = new URL(location, address);
+  if (store.protocol === "https:" || store.origin === new URL(address).origin) return store;
+  throw new ActionNeededError("FORGE_REDIRECTS", `GitHub sends us to ${store.origin}`);
+}
+
+async function readPart(response: Response, skip: number, maxBytes: number): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  let [left, passOver] = [maxBytes, skip];
+  for await (const chunk of response.body ?? []) {
+    const kept = chunk.subarray(Math.min(passOver, chunk.length)).subarray(0, left);
+    passOver -= Math.min(passOver, chunk.length);
+    left -= kept.length;
+    chunks.push(kept);
+    if (left === 0) break; // leaving the loop ends the transfer
+  }
+  return Buffer.concat(chunks);
 }
 
 function isPassing(status: number): boolean {

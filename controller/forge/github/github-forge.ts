@@ -12,14 +12,17 @@ import type {
   WantedHook,
 } from "../forge.ts";
 import type { ForgeMergeRequests } from "../forge-merge-requests.ts";
+import type { ForgeEnvironments, ForgePipelines } from "../forge-pipelines.ts";
 import { apiUrlOf, type GitHubClient, gitHubClient } from "./client.ts";
 import { commit } from "./commit.ts";
 import { commitFiles } from "./commit-files.ts";
 import type { ConnectionOptions } from "./connection.ts";
+import { gitHubEnvironments } from "./environments.ts";
 import { commitFile } from "./files.ts";
 import { Heads } from "./heads.ts";
 import { ensureHook } from "./hooks.ts";
 import { gitHubMergeRequests } from "./merge-requests.ts";
+import { gitHubPipelines } from "./pipelines.ts";
 import { findHead, findProject, isPrivate, listProjects } from "./projects.ts";
 import { listStatuses, setStatus } from "./statuses.ts";
 import { currentUser, findAccessLevel, findUser, listMembers, looksLikeToken } from "./users.ts";
@@ -43,6 +46,8 @@ export class GitHubForge implements Forge {
     remove: (project, { token, ...which }) => removeVariable(this.#clientOf(token), project, which),
   };
   readonly mergeRequests: ForgeMergeRequests;
+  readonly pipelines: ForgePipelines;
+  readonly environments: ForgeEnvironments;
   readonly #url: string;
   readonly #token: string;
   readonly #connection: ConnectionOptions;
@@ -56,6 +61,8 @@ export class GitHubForge implements Forge {
     this.#connection = options.connection ?? {};
     this.#own = gitHubClient(apiUrlOf(this.#url), this.#token, this.#connection);
     this.#heads = new Heads(this.#own);
+    this.pipelines = gitHubPipelines(this.#own, (token) => this.#clientOf(token));
+    this.environments = gitHubEnvironments(this.#own);
     this.mergeRequests = gitHubMergeRequests(this.#own, (token) => this.#clientOf(token));
   }
 

@@ -10,6 +10,8 @@ const wantedEvents = [
   "pull_request",
   "issue_comment",
   "pull_request_review_comment",
+  "workflow_run",
+  "workflow_job",
   "repository",
   "member",
 ];

@@ -212,7 +212,13 @@ test("requests under way end when the platform stops", async () => {
 });
 
 test("an old GitLab that knows neither signing nor descriptions gets its webhook written once per start", async () => {
-  const events = { push_events: true, merge_requests_events: true, note_events: true };
+  const events = {
+    push_events: true,
+    merge_requests_events: true,
+    note_events: true,
+    pipeline_events: true,
+    job_events: true,
+  };
   const hooks = [{ id: 1, url: "http://dtaas/hook", ...events, enable_ssl_verification: false }];
   handler = (request, response) => answer(response, 200, request.method === "GET" ? hooks : hooks[0]);
   const { forge } = forgeWith();

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { FormattedResponse } from "@gitbeaker/requester-utils";
 import { ActionNeededError, TryLaterError } from "#core/errors";
 import { askedPauseMs, delayBeforeNextMs } from "./back-off.ts";
-import { refusal } from "./errors.ts";
+import { GitLabAnswer, refusal } from "./errors.ts";
 
 const attemptTimeoutMs = 15_000;
 const budgetMs = 30_000; // one call with all its attempts; after that the queue tries again
@@ -48,6 +48,32 @@ export class Connection {
     options: Record<string, unknown> = {},
   ): Promise<FormattedResponse> => {
     const sent = toSent(endpoint, options);
+    return await parse(await this.#exchange(endpoint, sent), sent.url);
+  };
+
+  /**
+   * The bytes of a text from `offset` on, at most `maxBytes`. A host that knows no ranges sends all of it, and what comes
+   * before is passed over while it comes.
+   */
+  async readText(
+    endpoint: string,
+    options: Record<string, unknown>,
+    { offset, maxBytes }: { offset: number; maxBytes: number },
+  ): Promise<Buffer> {
+    const headers = { ...(options["headers"] as object), accept: "text/plain", range: `bytes=${offset}-` };
+    const sent = toSent(endpoint, { ...options, headers });
+    let answer: Response;
+    try {
+      answer = await this.#exchange(endpoint, sent);
+    } catch (error) {
+      // Nothing lies behind the offset.
+      if (error instanceof GitLabAnswer && error.status === 416) return Buffer.alloc(0);
+      throw error;
+    }
+    return await readPart(answer, answer.status === 206 ? 0 : offset, maxBytes);
+  }
+
+  async #exchange(endpoint: string, sent: Sent): Promise<Response> {
     const isStatus = /^projects\/[^/]+\/statuses\//.test(endpoint);
     const isQuestion = endpoint === graphQl; // we ask nothing there that changes anything
     const twiceIsHarmless = sent.method !== "POST" || isStatus || isQuestion;
@@ -58,7 +84,7 @@ export class Connection {
       if (answer instanceof Response) {
         const pause = askedPauseMs(answer.headers, Date.now());
         if (pause !== undefined) this.#pausedUntil = Date.now() + pause;
-        if (answer.ok) return await parse(answer, sent.url);
+        if (answer.ok) return answer;
         if (!isPassing(answer.status, isStatus)) throw refusal(answer.status, await wordsOf(answer));
         await answer.body?.cancel();
         if (!twiceIsHarmless && answer.status !== 429 && answer.status !== 503) {
@@ -74,7 +100,7 @@ export class Connection {
       const cause = answer instanceof Response ? undefined : answer.error;
       await this.#waitUntil(Date.now() + delayMs, deadline, what, cause);
     }
-  };
+  }
 
   async #waitUntil(
     until: number,
@@ -159,6 +185,24 @@ async function parse(response: Response, url: URL): Promise<FormattedResponse> {
       cause,
     });
   }
+}
+
+async function readPart(response: Response, skip: number, maxBytes: number): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  let left = maxBytes;
+  let passOver = skip;
+  try {
+    for await (const chunk of response.body ?? []) {
+      const kept = chunk.subarray(Math.min(passOver, chunk.length)).subarray(0, left);
+      passOver -= Math.min(passOver, chunk.length);
+      left -= kept.length;
+      chunks.push(kept);
+      if (left === 0) break; // leaving the loop ends the transfer
+    }
+  } catch (cause) {
+    throw new TryLaterError("GitLab's answer broke off", { retryAfterMs, cause });
+  }
+  return Buffer.concat(chunks);
 }
 
 /** GitLab's own words, without markup and not too many. */

@@ -12,14 +12,25 @@ import type {
   WantedHook,
 } from "../forge.ts";
 import type { ForgeMergeRequests } from "../forge-merge-requests.ts";
+import type { ForgeEnvironments, ForgePipelines } from "../forge-pipelines.ts";
 import { type GitLabClient, gitLabClient } from "./client.ts";
 import { commit } from "./commit.ts";
 import { commitFiles } from "./commit-files.ts";
 import type { ConnectionOptions } from "./connection.ts";
+import { deploy, ensureEnvironment, setDeployment, stopEnvironment } from "./environments.ts";
 import { commitFile } from "./files.ts";
 import { Heads } from "./heads.ts";
 import { ensureHook } from "./hooks.ts";
 import { gitLabMergeRequests } from "./merge-requests.ts";
+import {
+  changeJob,
+  changePipeline,
+  findJob,
+  listPipelines,
+  readTrace,
+  runPipeline,
+  showPipeline,
+} from "./pipelines.ts";
 import { findHead, findProject, isPrivate, listProjects } from "./projects.ts";
 import { listStatuses, setStatus } from "./statuses.ts";
 import { currentUser, findAccessLevel, findUser, listMembers, looksLikeToken } from "./users.ts";
@@ -41,6 +52,21 @@ export class GitLabForge implements Forge {
     list: (project) => listVariables(this.#own, project),
     set: (project, { token, ...change }) => setVariable(this.#clientOf(token), project, change),
     remove: (project, { token, ...which }) => removeVariable(this.#clientOf(token), project, which),
+  };
+  readonly pipelines: ForgePipelines = {
+    run: (project, { token, ...wish }) => runPipeline(this.#clientOf(token), project, wish),
+    list: (project, { token, ...page }) => listPipelines(this.#clientOf(token), project, page),
+    show: (project, id, token) => showPipeline(this.#clientOf(token), project, id),
+    change: (project, { token, ...wish }) => changePipeline(this.#clientOf(token), project, wish),
+    job: (project, id, token) => findJob(this.#clientOf(token), project, id),
+    changeJob: (project, { token, ...wish }) => changeJob(this.#clientOf(token), project, wish),
+    trace: (project, job, { token, offset }) => readTrace(this.#clientOf(token), project, { job, offset }),
+  };
+  readonly environments: ForgeEnvironments = {
+    ensure: (project, wanted) => ensureEnvironment(this.#own, project, wanted),
+    stop: (project, name) => stopEnvironment(this.#own, project, name),
+    deploy: (project, wanted) => deploy(this.#own, project, wanted),
+    setDeployment: (project, id, state) => setDeployment(this.#own, project, { id, state }),
   };
   readonly #url: string;
   readonly #token: string;
@@ -131,7 +157,9 @@ export class GitLabForge implements Forge {
     return { url: `${this.#url}/${project.path}.git`, username: "oauth2", password: this.#token };
   }
 
-  #clientOf(token: string): GitLabClient {
+  /** Without a token the platform's own. */
+  #clientOf(token: string | undefined): GitLabClient {
+    if (token === undefined) return this.#own;
     const client = this.#clients.get(token) ?? gitLabClient(this.#url, token, this.#connection);
     this.#clients.delete(token);
     this.#clients.set(token, client);

@@ -7,14 +7,12 @@ import { GitLabAnswer, undefinedWhenMissing } from "./errors.ts";
 const hookName = "DTaaS";
 
 /** Events of a hook that we want, and those that we do not want: GitLab's other flags. */
-const wantedEvents = ["push_events", "merge_requests_events", "note_events"];
+const wantedEvents = ["push_events", "merge_requests_events", "note_events", "pipeline_events", "job_events"];
 const otherEvents = [
   "tag_push_events",
   "confidential_note_events",
   "issues_events",
   "confidential_issues_events",
-  "pipeline_events",
-  "job_events",
   "deployment_events",
   "wiki_page_events",
   "releases_events",
@@ -91,7 +89,7 @@ function settings(wanted: WantedHook, fingerprint: string) {
   return {
     ...Object.fromEntries(flags),
     name: hookName,
-    description: `Tells DTaaS about pushes and merge requests. Managed by the platform, key ${fingerprint}.`,
+    description: `Tells DTaaS about pushes, merge requests and pipelines. Managed by the platform, key ${fingerprint}.`,
     token: wanted.token,
     signingToken: wanted.signingToken, // hosts before 19.0 ignore it, and the token alone counts
     pushEventsBranchFilter: "",

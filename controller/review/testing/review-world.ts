@@ -229,7 +229,7 @@ export class ReviewWorld {
       logger: createLogger("test", "silent"),
       snapshots: { ensure: async () => undefined },
       templates: ["base", "python"],
-      rights: new Rights({ level }, "dtaas", async () => false),
+      rights: new Rights({ level, project: async () => undefined }, "dtaas", async () => false),
       requests: new RequestBook({
         ...{ data, runs, documents: { desired: async (user) => desired.get(user) } },
         nudgeUser: async () => undefined,

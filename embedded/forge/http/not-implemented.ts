@@ -5,13 +5,13 @@ const project = "^/projects/[^/]+/";
 const group = "^/groups/[^/]+/";
 const inProject = [
   "access_requests|alert_management_alerts|approval_rules|approval_settings|approvals|audit_events",
-  "avatar|badges|boards|ci|cluster_agents|clusters|container_registry|custom_attributes|debian|dependencies",
-  "deploy_keys|deployments|discussions|environments|error_tracking|events|export|feature_flags",
+  "avatar|badges|boards|cluster_agents|clusters|container_registry|custom_attributes|debian|dependencies",
+  "deploy_keys|discussions|error_tracking|events|export|feature_flags",
   "fork|forks|freeze_periods|housekeeping|import|integrations|invitations|issues|issues_statistics|iterations",
-  "job_token_scope|jobs|labels|languages|ml|merge_requests|merge_trains|milestones|mirror|notes|packages|pages",
-  "pipeline|pipeline_schedules|pipelines|protected_environments|protected_tags|push_rule|ref|registry|releases",
-  "remote_mirrors|resource_groups|runners|search|secure_files|services|share|snapshot|snippets|star|starrers|statistics",
-  "storage|templates|terraform|trigger|triggers|unstar|uploads|users|vulnerability_findings|wikis",
+  "job_token_scope|labels|languages|ml|merge_requests|merge_trains|milestones|mirror|notes|packages|pages",
+  "protected_environments|protected_tags|push_rule|ref|registry|releases",
+  "remote_mirrors|runners|search|secure_files|services|share|snapshot|snippets|star|starrers|statistics",
+  "storage|templates|terraform|unstar|uploads|users|vulnerability_findings|wikis",
 ];
 const inRepository = ["changelog|contributors|health|merged_branches|submodules|tags"];
 const onCommit = "cherry_pick|revert|comments|discussions|merge_requests|signature|sequence";

@@ -7,6 +7,7 @@ import { ensureLabels } from "../labels/ensure-labels.ts";
 import type { MergeRequestRecord } from "../store/merge-request-records.ts";
 import type { ProjectRecord, UserRecord } from "../store/records.ts";
 import { announceMergeRequest } from "./announce-merge-request.ts";
+import { startMergeRequestPipeline } from "./merge-request-pipeline.ts";
 import { isDeveloper } from "./merge-request-rights.ts";
 import { checkTexts } from "./merge-request-texts.ts";
 import { refreshNow } from "./refresh-merge-request.ts";
@@ -108,6 +109,7 @@ async function create(
   }
   const opened = (await refreshNow(context, made.id, { by })) ?? made;
   announceMergeRequest(context, opened, { action: "open", by });
+  startMergeRequestPipeline(context, opened, by);
   return opened;
 }
 

@@ -1,4 +1,5 @@
 import type { ForgeContext } from "../forge-context.ts";
+import { ciPipelineJson } from "../pipelines/pipeline-json.ts";
 import { pipelineJson } from "../statuses/status-json.ts";
 import type { MergeRequestRecord } from "../store/merge-request-records.ts";
 import { latestVersion } from "./version.ts";
@@ -8,8 +9,21 @@ export async function headPipeline(context: ForgeContext, mergeRequest: MergeReq
   return (await headPipelines(context, mergeRequest)).at(-1) ?? null;
 }
 
-/** All pipelines of the head commit, the oldest first. */
-export async function headPipelines(context: ForgeContext, mergeRequest: MergeRequestRecord) {
+/** Pipelines of the head commit, and those made for the merge request at former ones, the oldest first. */
+export async function mergeRequestPipelines(context: ForgeContext, mergeRequest: MergeRequestRecord) {
+  const { projectId, iid } = mergeRequest;
+  const ofHead = await headPipelines(context, mergeRequest);
+  const known = new Set(ofHead.map(({ id }) => id));
+  const former = context.ci.store.pipelinesByProject
+    .all(String(projectId))
+    .filter(
+      (each) => each.mergeRequest?.iid === iid && each.source !== "parent_pipeline" && !known.has(each.id),
+    )
+    .map((each) => ciPipelineJson(context, each));
+  return [...former, ...ofHead].sort((a, b) => a.id - b.id);
+}
+
+async function headPipelines(context: ForgeContext, mergeRequest: MergeRequestRecord) {
   const head = latestVersion(context, mergeRequest)?.head;
   const found = [];
   for (const projectId of new Set([mergeRequest.projectId, mergeRequest.sourceProjectId])) {
@@ -17,6 +31,8 @@ export async function headPipelines(context: ForgeContext, mergeRequest: MergeRe
     if (!project || head === undefined) continue;
     const known = await context.statuses.read(projectId, head);
     found.push(...known.pipelines.map((pipeline) => pipelineJson(context, project, head, known, pipeline)));
+    const own = context.ci.store.pipelinesByCommit.all(`${projectId}:${head}`);
+    for (const each of own) if (each.source !== "parent_pipeline") found.push(ciPipelineJson(context, each));
   }
   return found.sort((a, b) => a.id - b.id);
 }

@@ -6,13 +6,16 @@ import type { ForgeContext } from "../forge-context.ts";
 import { badRequest, notFound } from "../http/api-error.ts";
 import { paginate } from "../http/pagination.ts";
 import { Parameters, pathId } from "../http/parameters.ts";
+import { ciPipelineJson } from "../pipelines/pipeline-json.ts";
+import { findProjectToChange } from "../projects/find-project.ts";
 import { commitJson } from "../repository/commit-json.ts";
 import type { MergeRequestRecord, MergeRequestVersionRecord } from "../store/merge-request-records.ts";
 import type { ProjectRecord } from "../store/records.ts";
 import { userBasicJsonById } from "../users/user-json.ts";
 import { findMergeRequest } from "./find-merge-request.ts";
-import { headPipelines } from "./head-pipeline.ts";
+import { mergeRequestPipelines } from "./head-pipeline.ts";
 import { mergeRequestDetailJson } from "./merge-request-json.ts";
+import { createMergeRequestPipeline } from "./merge-request-pipeline.ts";
 import { freshMergeRequest } from "./refresh-merge-request.ts";
 import { noteTarget } from "./system-note.ts";
 import { latestVersion, versionCommits } from "./version.ts";
@@ -79,8 +82,16 @@ export function mergeRequestCodeRoutes(context: ForgeContext): Router {
 
   routes.get(`${base}/pipelines`, async (request, response) => {
     const { mergeRequest } = findMergeRequest(context, request);
-    const pipelines = (await headPipelines(context, mergeRequest)).reverse();
+    const pipelines = (await mergeRequestPipelines(context, mergeRequest)).reverse();
     response.json(paginate(context, request, response, pipelines));
+  });
+
+  routes.post(`${base}/pipelines`, async (request, response) => {
+    const { user } = findProjectToChange(context, request, "developer");
+    const { mergeRequest } = findMergeRequest(context, request);
+    const pipeline = await createMergeRequestPipeline(context, mergeRequest, user);
+    if (!pipeline) throw badRequest({ base: ["No stages / jobs for this pipeline."] });
+    response.status(201).json(ciPipelineJson(context, pipeline));
   });
 
   routes.get(`${base}/participants`, (request, response) => {

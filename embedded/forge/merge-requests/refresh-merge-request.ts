@@ -13,6 +13,7 @@ import type { UserRecord } from "../store/records.ts";
 import { announceMergeRequest } from "./announce-merge-request.ts";
 import { isFresh } from "./is-fresh.ts";
 import { mergeMessage, userSignature } from "./merge-message.ts";
+import { startMergeRequestPipeline } from "./merge-request-pipeline.ts";
 import { noteCommits } from "./system-note.ts";
 import { addVersion, isMergedByNow, latestVersion, mergeRef } from "./version.ts";
 
@@ -73,6 +74,7 @@ export async function refreshNow(
   const updatedAt = clock().toISOString();
   const updated = await store.mergeRequests.update(id, { updatedAt });
   announceMergeRequest(context, updated, { action: "update", by: refresh.by, oldrev: before.head });
+  startMergeRequestPipeline(context, updated, refresh.by);
   return updated;
 }
 

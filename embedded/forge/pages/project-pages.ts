@@ -17,6 +17,10 @@ import { mergeRequestsTab } from "./merge-requests/merge-request-visit.ts";
 import { showPages } from "./merge-requests/show-page.ts";
 import { page } from "./page.ts";
 import { PageError } from "./page-error.ts";
+import { jobPages } from "./pipelines/job-page.ts";
+import { pipelineListPages } from "./pipelines/list-page.ts";
+import { pipelinesTab } from "./pipelines/pipeline-visit.ts";
+import { pipelineShowPages } from "./pipelines/show-page.ts";
 import type { ProjectPage, ProjectVisit } from "./project-page.ts";
 
 const all: readonly ProjectPage[] = [
@@ -26,12 +30,16 @@ const all: readonly ProjectPage[] = [
   ...listPages,
   ...showPages,
   ...formPages,
+  ...pipelineListPages,
+  ...pipelineShowPages,
+  ...jobPages,
 ];
 const tabs = [
   ["Files", []],
   ["Commits", ["commits"]],
   ["Branches", ["branches"]],
   [mergeRequestsTab, ["merge_requests"]],
+  [pipelinesTab, ["pipelines"]],
 ] as const;
 
 /** `/<full path>` and `/<full path>/-/...`, for whoever may see the project; everything else goes on. */

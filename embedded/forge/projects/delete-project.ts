@@ -1,5 +1,6 @@
 import type { ForgeContext } from "../forge-context.ts";
 import { forgetMergeRequest, removeNote } from "../merge-requests/delete-merge-request.ts";
+import { forgetCiOf } from "../pipelines/forget-pipeline.ts";
 import { botsOf, removeBot } from "../project-tokens/project-token.ts";
 import type { ProjectRecord } from "../store/records.ts";
 import { announceProject } from "../system-hooks/announce-project.ts";
@@ -24,6 +25,7 @@ export async function deleteProject(context: ForgeContext, project: ProjectRecor
   for (const note of store.notes.all()) if (note.projectId === project.id) await removeNote(context, note.id);
   for (const label of store.labelsByProject.all(String(project.id))) await store.labels.remove(label.id);
   for (const bot of botsOf(context, project.id)) await removeBot(context, bot);
+  await forgetCiOf(context, project.id);
   await context.statuses.forget(project.id);
   await context.repositories.remove(project.id);
   announceProject(context, "destroy", project);

@@ -107,7 +107,9 @@ test("what GitLab has and this forge has not says so, what nobody has is not fou
   expect(await rejection(ada.Issues.all({ projectId: "dtaas/other" }))).toMatch(
     /^501 501 Not Implemented: issues/,
   );
-  expect(await rejection(ada.Pipelines.all("dtaas/other"))).toMatch(/^501/);
+  expect(await rejection(ada.Issues.all({ projectId: "dtaas/other" }))).toMatch(/^501/);
+  // Jobs are locked up in containers: without an engine there is nowhere to run one.
+  expect(await rejection(ada.Pipelines.create("dtaas/other", "main"))).toMatch(/^501.*container engine/);
   const unknown = await fetch(`${world.forge.url}/api/v4/nonsense`);
   expect([unknown.status, await unknown.json()]).toEqual([404, { error: "404 Not Found" }]);
   expect(unknown.headers.get("x-request-id")).toMatch(/^[0-9a-f-]{36}$/);

@@ -4,8 +4,8 @@ import type { GitCommit } from "../git/commit.ts";
 import { badParameter, notFound } from "../http/api-error.ts";
 import { pageOf, setPageHeaders } from "../http/pagination.ts";
 import { Parameters, pathParameter } from "../http/parameters.ts";
+import { latestPipelineJson } from "../pipelines/latest-pipeline.ts";
 import { findProject, findProjectToChange } from "../projects/find-project.ts";
-import { pipelineJson } from "../statuses/status-json.ts";
 import type { ProjectRecord } from "../store/records.ts";
 import { commitFiles } from "./commit-files.ts";
 import { commitJson } from "./commit-json.ts";
@@ -91,9 +91,7 @@ async function commitDetailJson(
   commit: GitCommit,
   stats: boolean,
 ) {
-  const known = await context.statuses.read(project.id, commit.id);
-  const newest = known.pipelines.at(-1);
-  const pipeline = newest ? pipelineJson(context, project, commit.id, known, newest) : null;
+  const pipeline = (await latestPipelineJson(context, project, commit.id)) ?? null;
   const gitDir = context.repositories.path(project.id);
   return {
     ...commitJson(context, project, commit),

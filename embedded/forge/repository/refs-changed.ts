@@ -2,6 +2,7 @@ import type { ForgeContext } from "../forge-context.ts";
 import { zeroId } from "../git/ref-name.ts";
 import { announcePush } from "../hooks/announce-push.ts";
 import { followPush } from "../merge-requests/follow-push.ts";
+import { createPushPipelines } from "../pipelines/push-pipelines.ts";
 import type { ProjectRecord, UserRecord } from "../store/records.ts";
 import { announceRepository } from "../system-hooks/announce-repository.ts";
 
@@ -24,7 +25,7 @@ const heads = "refs/heads/";
 
 /**
  * What follows when refs moved, be it by git push, by a commit through the API or by making a branch there: the
- * first branch of an empty project becomes its default, webhooks go out, merge requests follow. Only the first is waited for.
+ * first branch of an empty project becomes its default, webhooks go out, merge requests follow, pipelines are made. Only the first is waited for.
  */
 export async function refsChanged(context: ForgeContext, push: Push): Promise<void> {
   context.repositories.pushed(push.project.id);
@@ -33,6 +34,7 @@ export async function refsChanged(context: ForgeContext, push: Push): Promise<vo
   announcePush(context, { ...push, project });
   announceRepository(context, { ...push, project });
   followPush(context, { ...push, project });
+  createPushPipelines(context, { ...push, project });
 }
 
 /** Keeps what a push means for the project itself; `undefined` when the project is gone by now. */

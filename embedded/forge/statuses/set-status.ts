@@ -3,9 +3,10 @@ import { projectLevel } from "../access/rights.ts";
 import type { ForgeContext } from "../forge-context.ts";
 import { branchHead, tagTarget } from "../git/refs.ts";
 import { ApiError, badRequest, forbidden, notFound } from "../http/api-error.ts";
+import { settle } from "../pipelines/advance.ts";
 import { canPush } from "../repository/branch-protection.ts";
 import type { ProjectRecord, UserRecord } from "../store/records.ts";
-import type { CommitStatuses, PipelineRecord, StatusRecord, StatusState } from "./status-store.ts";
+import type { PipelineRecord, StatusRecord, StatusState } from "./status-store.ts";
 import { transition } from "./transition.ts";
 
 const maxWaitMs = 10_000; // for another update of the same commit; then the client is told to try again
@@ -45,16 +46,18 @@ export class StatusSetter {
   ): Promise<StatusRecord> {
     const { statuses: store, clock, store: state } = this.#context;
     const known = await store.read(project.id, commit);
-    const found = pickPipeline(known, wanted);
+    const found = pickPipeline([...known.pipelines, ...this.#ciPipelines(project, commit)], wanted);
     if (!found && wanted.pipelineId !== undefined) throw notFound("Pipeline for pipeline_id, sha and ref");
     const ref = wanted.ref ?? found?.ref ?? (await this.#refWith(project, commit));
     if (ref === undefined) throw notFound("References for commit");
     if (!canPush(project, ref, projectLevel(state, user, project, clock()))) throw forbidden();
     const now = clock().toISOString();
-    const pipeline = found ?? (await this.#newPipeline(project, user, ref, now));
+    const own = known.pipelines.find(({ id }) => id === found?.id);
+    const external = own ?? (found ? undefined : await this.#newPipeline(project, user, ref, now));
+    const pipelineId = external?.id ?? found?.id ?? 0;
     const current = known.statuses.find(
       (each) =>
-        each.pipelineId === pipeline.id &&
+        each.pipelineId === pipelineId &&
         each.name === wanted.name &&
         each.ref === ref &&
         each.userId === user.id &&
@@ -62,7 +65,7 @@ export class StatusSetter {
     );
     const before: StatusRecord = current ?? {
       id: await store.nextId(),
-      pipelineId: pipeline.id,
+      pipelineId,
       ref,
       name: wanted.name,
       status: "pending",
@@ -84,14 +87,22 @@ export class StatusSetter {
     };
     await store.write(project.id, commit, {
       pipelines: [
-        ...known.pipelines.filter((each) => each.id !== pipeline.id),
-        { ...pipeline, updatedAt: now },
+        ...known.pipelines.filter((each) => each.id !== pipelineId),
+        ...(external ? [{ ...external, updatedAt: now }] : []),
       ].sort((a, b) => a.id - b.id),
       statuses: [...known.statuses.filter((each) => each.id !== after.id).map(hideBehind(after)), after].sort(
         (a, b) => a.id - b.id,
       ),
     });
+    if (!external) await this.#context.ci.serially(() => settle(this.#context, pipelineId));
     return after;
+  }
+
+  /** Pipelines that jobs make of the commit; those below another one are passed over. */
+  #ciPipelines(project: ProjectRecord, commit: string): Pickable[] {
+    const { store } = this.#context.ci;
+    const all = store.pipelinesByCommit.all(`${project.id}:${commit}`);
+    return all.filter(({ source }) => source !== "parent_pipeline");
   }
 
   /** The branch a status belongs to when nobody says: one that holds the commit. */
@@ -152,12 +163,16 @@ export function checkStatusTexts(wanted: WantedStatus): void {
   }
 }
 
-function pickPipeline(known: CommitStatuses, wanted: WantedStatus): PipelineRecord | undefined {
-  return known.pipelines.findLast(
+type Pickable = Pick<PipelineRecord, "id" | "ref">;
+
+/** The newest that fits, be it made by statuses or by jobs. */
+function pickPipeline(pipelines: readonly Pickable[], wanted: WantedStatus): Pickable | undefined {
+  const fitting = pipelines.filter(
     (each) =>
       (wanted.ref === undefined || each.ref === wanted.ref) &&
       (wanted.pipelineId === undefined || each.id === wanted.pipelineId),
   );
+  return fitting.sort((a, b) => a.id - b.id).at(-1);
 }
 
 function hideBehind(newer: StatusRecord) {

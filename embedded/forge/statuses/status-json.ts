@@ -1,4 +1,6 @@
 import type { ForgeContext } from "../forge-context.ts";
+import type { CiJob, CiPipeline } from "../pipelines/ci-records.ts";
+import { mayFail } from "../pipelines/state/job-state.ts";
 import { webUrl } from "../projects/project-json.ts";
 import type { ProjectRecord } from "../store/records.ts";
 import { userBasicJsonById } from "../users/user-json.ts";
@@ -20,6 +22,27 @@ export function statusJson(context: ForgeContext, commit: string, status: Status
     coverage: status.coverage,
     pipeline_id: status.pipelineId,
     author: userBasicJsonById(context, status.userId),
+  };
+}
+
+/** A job of a pipeline as it stands among the statuses of its commit. */
+export function jobStatusJson(context: ForgeContext, pipeline: CiPipeline, job: CiJob) {
+  const project = context.store.projects.get(job.projectId);
+  return {
+    id: job.id,
+    sha: pipeline.sha,
+    ref: pipeline.ref,
+    status: job.status,
+    name: job.plan.name,
+    target_url: project ? `${webUrl(context, project)}/-/jobs/${job.id}` : null,
+    description: null,
+    created_at: job.createdAt,
+    started_at: job.startedAt,
+    finished_at: job.finishedAt,
+    allow_failure: mayFail(job),
+    coverage: null,
+    pipeline_id: pipeline.id,
+    author: userBasicJsonById(context, job.userId),
   };
 }
 

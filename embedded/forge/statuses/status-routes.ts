@@ -8,7 +8,7 @@ import { Parameters, pathParameter } from "../http/parameters.ts";
 import { findProject, findProjectToChange } from "../projects/find-project.ts";
 import type { ProjectRecord } from "../store/records.ts";
 import { checkStatusTexts, StatusSetter, type WantedStatus } from "./set-status.ts";
-import { statusJson } from "./status-json.ts";
+import { jobStatusJson, statusJson } from "./status-json.ts";
 import { statusStates } from "./status-store.ts";
 
 /** `POST /projects/:id/statuses/:sha` and `GET /projects/:id/repository/commits/:sha/statuses`. */
@@ -37,20 +37,40 @@ export function statusRoutes(context: ForgeContext): Router {
     const order = parameters.choice("order_by", ["id", "pipeline_id"]) ?? "id";
     const sign = (parameters.choice("sort", ["asc", "desc"]) ?? "asc") === "asc" ? 1 : -1;
     const { statuses } = await context.statuses.read(project.id, commit);
-    const found = statuses.filter(
+    const listed = [
+      ...statuses.map((each) => ({ ...each, stage: "external", json: statusJson(context, commit, each) })),
+      ...jobStatuses(context, project, commit),
+    ];
+    const found = listed.filter(
       (each) =>
         (all || !each.retried) &&
         (ref === undefined || each.ref === ref) &&
         (name === undefined || each.name === name) &&
-        (stage === undefined || stage === "external") &&
+        (stage === undefined || each.stage === stage) &&
         (pipelineId === undefined || each.pipelineId === pipelineId),
     );
     found.sort((a, b) => sign * ((order === "pipeline_id" ? a.pipelineId - b.pipelineId : 0) || a.id - b.id));
     const page = paginate(context, request, response, found);
-    response.json(page.map((each) => statusJson(context, commit, each)));
+    response.json(page.map(({ json }) => json));
   });
 
   return routes;
+}
+
+/** Jobs of the commit's pipelines, as they stand among its statuses. */
+function jobStatuses(context: ForgeContext, project: ProjectRecord, commit: string) {
+  const { store } = context.ci;
+  return store.pipelinesByCommit.all(`${project.id}:${commit}`).flatMap((pipeline) =>
+    store.jobsByPipeline.all(String(pipeline.id)).map((job) => ({
+      id: job.id,
+      pipelineId: pipeline.id,
+      retried: job.retried,
+      ref: pipeline.ref,
+      name: job.plan.name,
+      stage: job.plan.stage,
+      json: jobStatusJson(context, pipeline, job),
+    })),
+  );
 }
 
 /** The head of the default branch, which most statuses are for, is known to be a commit without its being read. */

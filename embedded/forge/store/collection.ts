@@ -69,6 +69,19 @@ export class Collection<T extends { readonly id: number }> {
     return record;
   }
 
+  /** As `insert`, with an identifier that was given out elsewhere and is unique there. */
+  async insertAs(record: T): Promise<T> {
+    this.#nextId = Math.max(this.#nextId, record.id + 1);
+    this.#set(record.id, record);
+    try {
+      await this.#write(record.id);
+    } catch (error) {
+      this.#set(record.id, undefined);
+      throw error;
+    }
+    return record;
+  }
+
   /** Throws when there is no such record: callers look it up first, without a wait in between. */
   async update(id: number, change: Partial<Omit<T, "id">>): Promise<T> {
     const record = this.#records.get(id);

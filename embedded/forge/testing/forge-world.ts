@@ -27,7 +27,7 @@ export interface ForgeWorld {
 }
 
 export async function forgeWorld(
-  settings: Pick<ForgeOptions, "requestsPerMinute" | "clock"> = {},
+  settings: Pick<ForgeOptions, "requestsPerMinute" | "clock" | "exchange"> = {},
 ): Promise<ForgeWorld> {
   const folder = await mkdtemp(join(tmpdir(), "forge-"));
   const options = {

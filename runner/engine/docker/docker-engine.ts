@@ -4,6 +4,7 @@ import type { DataFolder } from "#core/data-folder";
 import { ActionNeededError, TryLaterError } from "#core/errors";
 import type { Logger } from "#core/logger";
 import type { Engine } from "../engine.ts";
+import { dockerCi } from "./ci-containers.ts";
 import { dockerContainers } from "./containers.ts";
 import { toEngineError } from "./engine-error.ts";
 import { dockerEvents } from "./events.ts";
@@ -112,6 +113,7 @@ export function createDockerEngine(options: DockerEngineOptions): Engine {
     layers: { ensure: layers.ensure, remove: layers.remove, list: layers.list, usage: layers.usage },
     previews: { ...networks.previews, list: listPreviews },
     workspaces: dockerWorkspaces(docker, installation, networks.gateway, worktrees.usage),
+    ci: dockerCi(docker, installation, { layerMount: (layer) => layers.mountOf(layer), networks }),
     async close() {
       closed.abort();
       await worktrees.close();

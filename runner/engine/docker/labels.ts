@@ -12,6 +12,8 @@ export const configLabel = "dtaas.config";
 /** On containers of workspaces, which have no run: whose it is, and which session. */
 export const workspaceLabel = "dtaas.workspace";
 export const sessionLabel = "dtaas.session";
+/** On containers of pipeline jobs, which have no run: number of the job. */
+export const ciJobLabel = "dtaas.job";
 /** On containers of previews: the id of the merge request's previews. On their networks: the whole scope. */
 export const previewLabel = "dtaas.preview";
 /** On images: content hash of the recipe. */

@@ -23,6 +23,9 @@ export interface DockerNetworks extends Networks {
   forBuilds(): Promise<{ name: string; host: string }>;
   /** Our address in the user's network. */
   gateway(user: string): Promise<string>;
+  /** The network of one person's pipeline jobs, apart from that of the person's twins; not among those listed. */
+  forJobs(user: string): Promise<{ name: string; gateway: string }>;
+  removeForJobs(user: string): Promise<void>;
   /** Those of previews; there is no way out of them but to this machine. */
   previews: Pick<PreviewContainers, "ensureNetwork" | "removeNetwork" | "listNetworks">;
 }
@@ -118,6 +121,19 @@ export function dockerNetworks(docker: Docker, installation: string, poolCidr: s
         });
       });
     },
+
+    forJobs(user) {
+      const name = engineName(installation, `jobs-${user}`);
+      return serial.run(poolCidr, async () => {
+        const gateway = gatewayOf(await ensure(name, { [purposeLabel]: "jobs" }, false));
+        if (gateway) return { name, gateway };
+        throw new ActionNeededError("NETWORK_UNUSABLE", `the network ${name} has no gateway`, {
+          hint: `remove it with \`docker network rm ${name}\`; it is made anew`,
+        });
+      });
+    },
+
+    removeForJobs: (user) => remove(engineName(installation, `jobs-${user}`)),
 
     remove: (user) => remove(nameFor(user)),
 

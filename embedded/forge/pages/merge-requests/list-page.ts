@@ -10,8 +10,9 @@ import { type Html, html } from "../html.ts";
 import { csrfField } from "../page.ts";
 import { pageLinks, pageNumber } from "../page-links.ts";
 import type { ProjectPage, ProjectVisit } from "../project-page.ts";
-import { mergeRequestPath, mergeRequestsTab, signedInUser } from "./merge-request-visit.ts";
-import { timeOf } from "./threads.ts";
+import { signedInUser } from "../signed-in-user.ts";
+import { timeOf } from "../time-of.ts";
+import { mergeRequestPath, mergeRequestsTab } from "./merge-request-visit.ts";
 
 const perPage = 30;
 const maxBranches = 500; // in a list to choose from

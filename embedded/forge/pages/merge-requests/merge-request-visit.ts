@@ -6,6 +6,7 @@ import type { UserRecord } from "../../store/records.ts";
 import { projectPath } from "../addresses.ts";
 import { PageError } from "../page-error.ts";
 import type { ProjectVisit } from "../project-page.ts";
+import { signedInUser } from "../signed-in-user.ts";
 
 export const mergeRequestsTab = "Merge requests";
 
@@ -26,14 +27,6 @@ export async function changedMergeRequest(
 ): Promise<FoundMergeRequest & { user: UserRecord }> {
   const user = signedInUser(visit);
   return { project: visit.project, mergeRequest: await visitedMergeRequest(visit, iid), user };
-}
-
-/** Who changes something. `PageError` 401 for strangers, 403 in an archived project. */
-export function signedInUser({ user, project }: ProjectVisit): UserRecord {
-  if (!user)
-    throw new PageError(401, "Sign in first", "Strangers can look at this project, and change nothing.");
-  if (project.archived) throw new PageError(403, "The project is archived", "Nothing in it can be changed.");
-  return user;
 }
 
 export function mergeRequestPath(

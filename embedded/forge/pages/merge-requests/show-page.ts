@@ -1,4 +1,5 @@
 import { type Diff, type FileDiff, readDiff } from "../../compare/read-diff.ts";
+import { mergeRequestPipelines } from "../../merge-requests/head-pipeline.ts";
 import { canChange, canMergeInto, isDeveloper } from "../../merge-requests/merge-request-rights.ts";
 import { type DetailedMergeStatus, detailedMergeStatus } from "../../merge-requests/merge-status.ts";
 import { latestVersion } from "../../merge-requests/version.ts";
@@ -13,9 +14,10 @@ import { type Html, html, type Piece } from "../html.ts";
 import { renderMarkdown } from "../markdown.ts";
 import { csrfField } from "../page.ts";
 import type { ProjectPage, ProjectVisit } from "../project-page.ts";
-import { statusList } from "../status-list.ts";
+import { stateWord, statusList } from "../status-list.ts";
+import { timeOf } from "../time-of.ts";
 import { mergeRequestPath, mergeRequestsTab, visitedMergeRequest } from "./merge-request-visit.ts";
-import { type Thread, threadsOf, threadView, timeOf } from "./threads.ts";
+import { type Thread, threadsOf, threadView } from "./threads.ts";
 
 const whyNot: Readonly<Record<Exclude<DetailedMergeStatus, "mergeable" | "not_open">, string>> = {
   checking: "Whether it can be merged is being looked at; load the page again.",
@@ -28,6 +30,8 @@ const whyNot: Readonly<Record<Exclude<DetailedMergeStatus, "mergeable" | "not_op
   ci_must_pass: "The pipeline, or a status that programs have set, has to succeed first.",
   ci_still_running: "The pipeline is still running.",
 };
+
+const maxPipelines = 5; // shown; the others are in the list of pipelines
 
 /** One merge request with all that is said about it. */
 export const showPages: readonly ProjectPage[] = [
@@ -90,7 +94,22 @@ async function head(visit: ProjectVisit, mergeRequest: MergeRequestRecord): Prom
 <a href="${projectPath(project, "tree", targetBranch)}"><code>${targetBranch}</code></a> <span class="soft">${timeOf(createdAt)}</span>
 ${mergeRequest.labels.map((label) => html` · ${label}`)}</p>
 ${description !== "" && html`<div class="card">${renderMarkdown(description)}</div>`}
-${await decisions(visit, mergeRequest)}`;
+${await pipelines(visit, mergeRequest)}${await decisions(visit, mergeRequest)}`;
+}
+
+/** Its newest pipelines; those that only hold other programs' statuses have no page. */
+async function pipelines(
+  { context, project }: ProjectVisit,
+  mergeRequest: MergeRequestRecord,
+): Promise<Piece> {
+  const found = await mergeRequestPipelines(context, mergeRequest);
+  const here = found.filter(({ id }) => context.ci.store.pipelines.get(id)?.projectId === project.id);
+  return here
+    .slice(-maxPipelines)
+    .map(
+      ({ id, status }) =>
+        html`<p>${stateWord(status)} <a href="${projectPath(project, "pipelines", id)}">pipeline #${id}</a></p>`,
+    );
 }
 
 /** Approve, merge, close: what this visitor may do now, and why a merge is not possible. */

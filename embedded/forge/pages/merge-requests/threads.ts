@@ -6,6 +6,7 @@ import { type Html, html, type Piece } from "../html.ts";
 import { renderMarkdown } from "../markdown.ts";
 import { csrfField } from "../page.ts";
 import type { ProjectVisit } from "../project-page.ts";
+import { timeOf } from "../time-of.ts";
 import { mergeRequestPath } from "./merge-request-visit.ts";
 
 /** Notes that belong together, the oldest first. */
@@ -89,8 +90,4 @@ function whereOf({ position }: NoteRecord): string {
 
 function authorOf({ context }: ProjectVisit, { authorId }: NoteRecord): string {
   return context.store.users.get(authorId)?.name ?? "somebody who has left";
-}
-
-export function timeOf(iso: string): string {
-  return `${iso.slice(0, 16).replace("T", " ")} UTC`;
 }
