@@ -71,6 +71,7 @@ module.exports = {
     },
     livesIn("express/", "controller/http|controller/auth|embedded"),
     livesIn("@gitbeaker/", "controller/forge/gitlab"),
+    livesIn("@octokit/", "controller/forge/github"),
     livesIn("dockerode/", "runner/engine"),
     livesIn("bullmq/", "(core|controller|runner)/queue"),
     livesIn("(ajv|ajv-formats)/", "schemas"),

@@ -42,3 +42,34 @@ test("a short session secret is refused without being repeated", () => {
   const short = { ...needed, ...signIn, DTAAS_SESSION_SECRET: "guessable" };
   expect(() => readControllerConfig(short)).toThrow(/^(?!.*guessable).*DTAAS_SESSION_SECRET/);
 });
+
+test("GitLab is the Git host unless GitHub is named; a further one is called by its address, or as is wanted", () => {
+  expect(readControllerConfig(needed)).toMatchObject({
+    forge: { kind: "gitlab", url: "https://git.example", token: "glpat-0123456789" },
+    furtherForge: undefined,
+  });
+  expect(readControllerConfig({ ...needed, DTAAS_FORGE_KIND: "github" }).forge.kind).toBe("github");
+  const further = {
+    DTAAS_FURTHER_FORGE_URL: "https://github.com",
+    DTAAS_FURTHER_FORGE_TOKEN: "ghp_0123456789",
+  };
+  expect(readControllerConfig({ ...needed, ...further }).furtherForge).toEqual({
+    ...{ kind: "github", url: "https://github.com", token: "ghp_0123456789", name: "github.com" },
+  });
+  const named = {
+    ...needed,
+    ...further,
+    DTAAS_FURTHER_FORGE_NAME: "shared",
+    DTAAS_FURTHER_FORGE_KIND: "gitlab",
+  };
+  expect(readControllerConfig(named).furtherForge).toMatchObject({ kind: "gitlab", name: "shared" });
+});
+
+test.each([
+  ["DTAAS_FURTHER_FORGE_URL", { DTAAS_FURTHER_FORGE_TOKEN: "ghp_0123456789" }],
+  ["DTAAS_FURTHER_FORGE_TOKEN", { DTAAS_FURTHER_FORGE_URL: "https://github.com" }],
+  ["DTAAS_FURTHER_FORGE_NAME", { DTAAS_FURTHER_FORGE_NAME: "a/b" }],
+  ["DTAAS_FORGE_KIND", { DTAAS_FORGE_KIND: "gitea" }],
+])("half of a further Git host, or a kind that there is none of, is refused: %s", (name, changes) => {
+  expect(() => readControllerConfig({ ...needed, ...changes })).toThrow(name);
+});

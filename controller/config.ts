@@ -13,7 +13,21 @@ export interface SignInConfig {
   usernameClaim: string | undefined;
 }
 
-export interface ControllerConfig {
+/** A Git host and the platform's own account there. */
+export interface HostConfig {
+  kind: "gitlab" | "github";
+  /** Where people look. */
+  url: string;
+  token: string;
+}
+
+export interface ForgeConfig {
+  forge: HostConfig;
+  /** Absent: there is one host. `name`: what paths of its projects begin with. */
+  furtherForge: (HostConfig & { name: string }) | undefined;
+}
+
+export interface ControllerConfig extends ForgeConfig {
   dataFolder: string;
   redisUrl: string;
   httpHost: string;
@@ -21,7 +35,6 @@ export interface ControllerConfig {
   /** Where people and the Git host reach this process. */
   publicUrl: string;
   forgeUrl: string;
-  forgeToken: string;
   group: string;
   /** What ID tokens of jobs must be made out to: the public URL, and other addresses under which jobs reach this process. */
   ciAudiences: string[];
@@ -41,6 +54,8 @@ export interface ControllerConfig {
 
 const httpUrl = /^https?:\/\/[^\s]+[^/]$/;
 
+const hostKind = /^(gitlab|github)$/;
+
 const settings = {
   DTAAS_DATA: { required: true, says: "folder that controller and runner share" },
   REDIS_URL: { required: true, pattern: /^(rediss?|unix):\/\//, says: "redis://[:password@]host:port" },
@@ -50,14 +65,22 @@ const settings = {
   DTAAS_FORGE_URL: {
     required: true,
     pattern: httpUrl,
-    says: "http(s) URL of GitLab without a slash at the end",
+    says: "http(s) URL of the Git host without a slash at the end",
   },
+  DTAAS_FORGE_KIND: { fallback: "gitlab", pattern: hostKind, says: "gitlab or github" },
   DTAAS_FORGE_TOKEN: {
     required: true,
     pattern: /^\S{10,}$/,
-    says: "access token of the platform's account, scope api",
+    says: "access token of the platform's account",
   },
   DTAAS_FORGE_GROUP: { fallback: "dtaas", pattern: /^[\w.-]+(\/[\w.-]+)*$/, says: "path of a group" },
+  DTAAS_FURTHER_FORGE_URL: { pattern: httpUrl, says: "http(s) URL of a Git host without a slash at the end" },
+  DTAAS_FURTHER_FORGE_KIND: { fallback: "github", pattern: hostKind, says: "gitlab or github" },
+  DTAAS_FURTHER_FORGE_TOKEN: { pattern: /^\S{10,}$/, says: "access token of the platform's account there" },
+  DTAAS_FURTHER_FORGE_NAME: {
+    pattern: /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$/,
+    says: "what paths of its projects begin with: letters, digits, dots, dashes",
+  },
   DTAAS_CI_AUDIENCES: {
     fallback: "",
     pattern: /^([^\s,]+(,[^\s,]+)*)?$/,
@@ -99,7 +122,12 @@ export function readControllerConfig(environment: NodeJS.ProcessEnv = process.en
     httpPort: Number(text("DTAAS_HTTP_PORT")),
     publicUrl: text("DTAAS_PUBLIC_URL"),
     forgeUrl: text("DTAAS_FORGE_URL"),
-    forgeToken: text("DTAAS_FORGE_TOKEN"),
+    forge: {
+      kind: kindOf(text("DTAAS_FORGE_KIND")),
+      url: text("DTAAS_FORGE_URL"),
+      token: text("DTAAS_FORGE_TOKEN"),
+    },
+    furtherForge: furtherForge(values),
     group: text("DTAAS_FORGE_GROUP"),
     ciAudiences: [text("DTAAS_PUBLIC_URL"), ...text("DTAAS_CI_AUDIENCES").split(",").filter(Boolean)],
     webhookSecret: text("DTAAS_WEBHOOK_SECRET"),
@@ -110,6 +138,46 @@ export function readControllerConfig(environment: NodeJS.ProcessEnv = process.en
     maxFetchBytes: Number(text("DTAAS_MAX_FETCH_MIB")) * 1024 * 1024,
     logLevel: text("DTAAS_LOG_LEVEL"),
   };
+}
+
+const {
+  DTAAS_FURTHER_FORGE_URL,
+  DTAAS_FURTHER_FORGE_KIND,
+  DTAAS_FURTHER_FORGE_TOKEN,
+  DTAAS_FURTHER_FORGE_NAME,
+} = settings;
+const ofFurtherForge = {
+  DTAAS_FURTHER_FORGE_URL,
+  DTAAS_FURTHER_FORGE_KIND,
+  DTAAS_FURTHER_FORGE_TOKEN,
+  DTAAS_FURTHER_FORGE_NAME,
+};
+
+/** The further Git host alone; throws likewise. */
+export function readFurtherForge(
+  environment: Readonly<Record<string, string | undefined>>,
+): ForgeConfig["furtherForge"] {
+  return furtherForge(readConfig(ofFurtherForge, environment));
+}
+
+/** Its name is that of its address, unless another one is wanted. */
+function furtherForge(
+  values: Record<keyof typeof ofFurtherForge, string | undefined>,
+): ForgeConfig["furtherForge"] {
+  const { DTAAS_FURTHER_FORGE_URL: url, DTAAS_FURTHER_FORGE_TOKEN: token } = values;
+  const { DTAAS_FURTHER_FORGE_NAME: name, DTAAS_FURTHER_FORGE_KIND: kind = "github" } = values;
+  if (url === undefined && token === undefined && name === undefined) return undefined;
+  if (url === undefined || token === undefined) {
+    const missing = url === undefined ? "DTAAS_FURTHER_FORGE_URL" : "DTAAS_FURTHER_FORGE_TOKEN";
+    throw new ActionNeededError("CONFIG_INVALID", `for a further Git host ${missing} is missing, too`, {
+      hint: "set the address and the token, or none of DTAAS_FURTHER_FORGE_*",
+    });
+  }
+  return { kind: kindOf(kind), url, token, name: name ?? new URL(url).hostname };
+}
+
+function kindOf(value: string): HostConfig["kind"] {
+  return value === "github" ? "github" : "gitlab";
 }
 
 /** All of it or nothing: half of it would look as if people could sign in. */

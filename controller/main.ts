@@ -4,7 +4,7 @@ import { createLogger } from "#core/logger";
 import { packageVersion } from "#core/package-root";
 import { listWorkspaceTemplates } from "#templates/workspace-templates";
 import { readControllerConfig } from "./config.ts";
-import { GitLabForge } from "./forge/gitlab/gitlab-forge.ts";
+import { openForge } from "./forge/open-forge.ts";
 import { startController } from "./start-controller.ts";
 
 async function main(): Promise<void> {
@@ -13,7 +13,7 @@ async function main(): Promise<void> {
   const controller = await startController({
     config,
     data: dataFolder(config.dataFolder),
-    forge: new GitLabForge({ url: config.forgeUrl, token: config.forgeToken }),
+    forge: openForge(config),
     logger,
     version: packageVersion,
     templates: (await listWorkspaceTemplates()).map(({ name }) => name),

@@ -167,7 +167,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
   );
   const hooked = new Set<string>();
   const hookFor = (project: ForgeProject) => ({
-    url: `${config.publicUrl}/webhooks/gitlab?project=${project.id}`,
+    url: `${config.publicUrl}/webhooks/${forge.hostOf(project.id).kind}?project=${project.id}`,
     ...projectSecret(config.webhookSecret, project.id),
   });
 
@@ -244,7 +244,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
   });
   const pipelines = new PipelineDuties({
     ...{ data, forge, mirrors, runs, tracked, desired, logger, onSetAside },
-    forgeToken: config.forgeToken,
+    forgeToken: config.forge.token,
     group: config.group,
     publicUrl: config.publicUrl,
     cancel: (run, by) => requests.cancel(run, by),
@@ -412,6 +412,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     lastResync: () => looks.last,
     pingRedis: async () => void (await redis.nudges.ping()),
     webhooks: webhookRoute({
+      hostOf: (projectId) => forge.hostOf(projectId),
       secretOf: (projectId) => projectSecret(config.webhookSecret, projectId),
       deliveries,
       nudgeProject: nudgeNews,

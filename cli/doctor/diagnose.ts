@@ -7,6 +7,7 @@ import { inspectMachine } from "#embedded/machine/prepare-machine";
 import { findCommand } from "#embedded/processes/find-command";
 import { readRedis } from "#embedded/redis/read-redis";
 import type { EngineName, UpConfig } from "../up/config.ts";
+import { furtherForgeFindings } from "./further-forge.ts";
 import { judgeDocker } from "./judge-docker.ts";
 import { judgeHost } from "./judge-host.ts";
 import { judgeRedis, redisVersion } from "./judge-redis.ts";
@@ -47,6 +48,7 @@ export async function diagnose(
       ...(redis ? [redis, ...(await redisFindings(config.environment["REDIS_URL"], redis))] : []),
       ...(engine === "docker" ? await dockerFindings(config, machine, needs) : []),
       ...(engine === "process" ? [...withoutEngine(of("engine")), ...(await processFindings(machine))] : []),
+      ...(await furtherForgeFindings(config.environment)),
       ...judgeRunning(running),
     ],
   };

@@ -28,6 +28,8 @@ const registries = [
   ...["http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"],
   ...["PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST", "PIP_CONFIG_FILE"],
 ];
+// A Git host with further repositories of shared assets; the controller alone talks to it.
+const furtherForge = ["URL", "KIND", "TOKEN", "NAME"].map((name) => `DTAAS_FURTHER_FORGE_${name}`);
 const engine = ["DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DTAAS_NETWORK_POOL"];
 
 export function httpUrl(ports: Ports): string {
@@ -67,7 +69,7 @@ export function controllerEnvironment(settings: ChildSettings): Record<string, s
   const token = secrets.accounts[botName]?.token;
   if (token === undefined) throw new Error("the platform's account is seeded before the controller starts");
   return {
-    ...base(settings, ["DTAAS_MAX_FETCH_MIB"]),
+    ...base(settings, ["DTAAS_MAX_FETCH_MIB", ...furtherForge]),
     REDIS_URL: settings.redisUrl,
     DTAAS_HTTP_HOST: "127.0.0.1",
     DTAAS_HTTP_PORT: String(ports.http),

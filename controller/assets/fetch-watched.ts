@@ -12,14 +12,19 @@ export interface GitAccess {
   url: string;
   username: string;
   password: string;
+  mergeRequestRefs?: string;
 }
 
 export interface WatchedFetch {
   git: GitOptions;
   /** The bare repository to fetch into. */
   mirror: string;
-  /** Full names, the same on both sides. */
-  refs: readonly { name: string /** What the mirror has for it. */; now: string | undefined }[];
+  /** Full names; the same on both sides, unless the host has another one for it. */
+  refs: readonly {
+    name: string;
+    theirs?: string /** What the mirror has for it. */;
+    now: string | undefined;
+  }[];
   access: GitAccess;
   deadlineMs: number;
   /** Bytes that this fetch may add. */
@@ -40,7 +45,7 @@ export async function fetchWatched(fetch: WatchedFetch): Promise<GitFailed | und
     if (await isTooMuch()) tooLarge.abort();
   }, sizeCheckMs);
   const flags = ["--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance"];
-  const specs = refs.map(({ name }) => `+${name}:${name}`);
+  const specs = refs.map(({ name, theirs = name }) => `+${theirs}:${name}`);
   try {
     await runGit(git, {
       gitDir: mirror,

@@ -127,7 +127,8 @@ export class Mirrors {
       const refs = await Promise.all(
         names.map(async (name) => {
           const ref = `refs/merge-requests/${iid}/${name}`;
-          return { name: ref, now: await resolveRef(mirror, ref) };
+          const theirs = `${access.mergeRequestRefs ?? "refs/merge-requests"}/${iid}/${name}`;
+          return { name: ref, theirs, now: await resolveRef(mirror, ref) };
         }),
       );
       checkAccess(access, `merge-requests/${iid}`);

@@ -6,7 +6,8 @@ import type { ForgeEnvironments, ForgePipelines } from "./forge-pipelines.ts";
  * a host that is down or says "slow down" is `TryLaterError`.
  */
 export interface Forge {
-  readonly kind: "gitlab" | "github";
+  /** Which Git host a project is on, by our id of it, or what we call the whole host. */
+  hostOf(projectId: number): ForgeHost;
   /** Projects of the group, archived ones left out, with the head of their default branch where it is known cheaply. */
   listProjects(group: string): Promise<ForgeProject[]>;
   project(path: string): Promise<ForgeProject | undefined>;
@@ -51,11 +52,28 @@ export interface Forge {
    */
   commit(project: ForgeProject, commit: NewCommit): Promise<{ commit: string }>;
   /** URL and credentials for `git fetch`; the token is for the header only, never for a command line. */
-  gitAccess(project: ForgeProject): { url: string; username: string; password: string };
+  gitAccess(project: ForgeProject): ForgeGitAccess;
   readonly variables: ForgeVariables;
   readonly pipelines: ForgePipelines;
   readonly environments: ForgeEnvironments;
   readonly mergeRequests: ForgeMergeRequests;
+}
+
+/** A Git host among those that are served. */
+export interface ForgeHost {
+  kind: ForgeKind;
+  /** What paths of its projects begin with; `undefined` for the host that users are on. */
+  name: string | undefined;
+}
+
+export type ForgeKind = "gitlab" | "github";
+
+export interface ForgeGitAccess {
+  url: string;
+  username: string;
+  password: string;
+  /** Where the host keeps the commits of merge requests, as `<this>/<iid>/head`; default: `refs/merge-requests`. */
+  mergeRequestRefs?: string;
 }
 
 /** CI/CD variables: where the values of secrets come from. Values stay in memory, and out of messages. */

@@ -42,6 +42,8 @@ export function requestLog(logger: Logger): RequestHandler {
   }) as RequestHandler;
 }
 
+const webhookPaths = new Set(["/webhooks/gitlab", "/webhooks/github"]);
+
 /** Measures answers by route pattern, so that there are few series. Streams are no answers and are left out. */
 export function requestMetrics(metrics: ControllerMetrics): RequestHandler {
   return (request, response, next) => {
@@ -49,7 +51,7 @@ export function requestMetrics(metrics: ControllerMetrics): RequestHandler {
     const { path } = request;
     response.once("finish", () => {
       if (response.locals["isStream"]) return;
-      const isDelivery = path === "/webhooks/gitlab";
+      const isDelivery = webhookPaths.has(path);
       if (isDelivery) metrics.deliveries.inc({ outcome: deliveryOutcome(response.statusCode) });
       const isNamed = isDelivery || probes.has(path);
       const route = String(response.locals["route"] ?? (isNamed ? path : "other"));

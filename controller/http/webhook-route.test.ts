@@ -32,6 +32,7 @@ beforeEach(async () => {
   app.set("query parser", "simple");
   app.use(
     webhookRoute({
+      hostOf: () => ({ kind: "gitlab", name: undefined }),
       secretOf: (id) => (isConfigured ? projectSecret(master, id) : undefined),
       deliveries,
       nudgeProject: (path) => nudged.push(path),

@@ -1,26 +1,28 @@
 import { Router } from "express";
 import { ActionNeededError } from "#core/errors";
+import { deliveriesOf } from "../intake/deliveries-of.ts";
 import { maxBodyBytes } from "../intake/parse-body.ts";
 import { readBody } from "../intake/read-body.ts";
 import { type ReceiveDeps, receiveDelivery } from "../intake/receive-delivery.ts";
-import { verifyHeaders } from "../intake/verify-delivery.ts";
 
-const bodyTimeoutMs = 10_000; // GitLab itself gives up after ten seconds
+const bodyTimeoutMs = 10_000; // GitLab and GitHub themselves give up after ten seconds
 
 /**
- * `POST /webhooks/gitlab?project=<id>`; must stand before everything that reads bodies. Whoever cannot show at once
+ * `POST /webhooks/gitlab?project=<id>`, and the same for `github`; must stand before everything that reads bodies. Whoever cannot show at once
  * that it knows a secret is refused before a byte of the body is read.
  */
 export function webhookRoute(deps: ReceiveDeps): Router {
   const router = Router();
-  router.post("/webhooks/gitlab", async (request, response) => {
+  router.post("/webhooks/:kind", async (request, response, next) => {
+    const { kind } = request.params;
+    if (kind !== "gitlab" && kind !== "github") return next();
     try {
       const projectId = projectIn(request.query["project"]);
-      verifyHeaders(request.headers, deps.secretOf(projectId));
+      deliveriesOf(kind, deps.hostOf(projectId)).verifyHeaders(request.headers, deps.secretOf(projectId));
       checkKind(request.headers);
       const rawBody = await readBody(request, { maxBytes: maxBodyBytes, timeoutMs: bodyTimeoutMs });
       const { status, deliveryId } = await receiveDelivery(
-        { headers: request.headers, rawBody, projectId },
+        { kind, headers: request.headers, rawBody, projectId },
         deps,
       );
       response

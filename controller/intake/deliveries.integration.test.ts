@@ -36,6 +36,7 @@ beforeAll(async () => {
   const nudgeProject = (path: string) => void nudged.push(path);
   app.use(
     webhookRoute({
+      hostOf: () => ({ kind: "gitlab", name: undefined }),
       secretOf: (id) => projectSecret(master, id),
       deliveries,
       nudgeProject,

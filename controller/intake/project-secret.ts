@@ -1,5 +1,6 @@
 import { createHmac } from "node:crypto";
 import { ActionNeededError } from "#core/errors";
+import { idsPerHost } from "../forge/host-names.ts";
 
 const minMasterBytes = 16; // shorter ones can be guessed
 const scheme = "dtaas webhook v1"; // a change makes every webhook be written anew
@@ -13,6 +14,11 @@ export interface ProjectSecret {
 
 /** The id that stands for the whole Git host: its system hook names no single project. */
 export const wholeHost = 0;
+
+/** The id stands for one of the Git hosts. */
+export function isWholeHost(projectId: number): boolean {
+  return projectId % idsPerHost === wholeHost;
+}
 
 /**
  * The webhook secrets of one project, derived from the installation's master secret: nothing is stored, every project

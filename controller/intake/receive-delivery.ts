@@ -1,13 +1,18 @@
 import { ActionNeededError } from "#core/errors";
+import type { ForgeHost, ForgeKind } from "../forge/forge.ts";
+import { eventOf } from "../forge/host-names.ts";
 import type { Deliveries } from "./deliveries.ts";
+import { deliveriesOf } from "./deliveries-of.ts";
 import { parseBody } from "./parse-body.ts";
-import { type ProjectSecret, wholeHost } from "./project-secret.ts";
-import { type ForgeEvent, toEvent } from "./to-event.ts";
+import { isWholeHost, type ProjectSecret } from "./project-secret.ts";
+import type { ForgeEvent } from "./to-event.ts";
 import { toIntent } from "./to-intent.ts";
-import { type Headers, verifyDelivery } from "./verify-delivery.ts";
+import type { Headers } from "./verify-delivery.ts";
 
 /** One webhook call: nothing of it is trusted yet. */
 export interface IncomingDelivery {
+  /** Whose language it speaks, as its address says. */
+  kind: ForgeKind;
   headers: Headers;
   /** As it came, at most `maxBodyBytes`. */
   rawBody: Buffer;
@@ -18,6 +23,7 @@ export interface IncomingDelivery {
 export interface ReceiveDeps {
   /** `undefined` when no secret is configured: everything is refused then. */
   secretOf(projectId: number): ProjectSecret | undefined;
+  hostOf(projectId: number): ForgeHost;
   deliveries: Deliveries;
   /** Tells the workers about a project and, where it is known, its new head, soon; a nudge that is lost is made up for at the next start or resync. */
   nudgeProject(path: string, head?: string): void;
@@ -38,12 +44,14 @@ export async function receiveDelivery(
   incoming: IncomingDelivery,
   deps: ReceiveDeps,
 ): Promise<{ status: 202 | 200; deliveryId: string }> {
-  const { headers, rawBody, projectId } = incoming;
-  verifyDelivery(headers, rawBody, deps.secretOf(projectId));
-  const event = toEvent(headers, parseBody(rawBody));
+  const { kind, headers, rawBody, projectId } = incoming;
+  const host = deps.hostOf(projectId);
+  const { verify, toEvent, keyOf } = deliveriesOf(kind, host);
+  verify(headers, rawBody, deps.secretOf(projectId));
+  const event = eventOf(host, toEvent(headers, parseBody(rawBody)));
   const isAboutProject = event.kind !== "ignored" && event.kind !== "members-changed";
-  const fits = isAboutProject ? event.projectId === projectId : event.kind === "ignored";
-  if (projectId !== wholeHost && !fits) {
+  const fits = event.kind === "ignored" || event.projectId === projectId;
+  if (!isWholeHost(projectId) && !fits) {
     throw new ActionNeededError("DELIVERY_REFUSED", "The delivery is refused: it speaks of another project", {
       hint: "Each project has a webhook of its own; remove the one that sent this and restart the platform.",
     });
@@ -66,12 +74,6 @@ export async function receiveDelivery(
   else if (intent.kind === "review") deps.nudgeReview(intent.project, intent.iid);
   else deps.lookAtReaders();
   return { status: 202, deliveryId: id };
-}
-
-/** The host's id of the delivery. With a signature only the signed one counts, since the others can be changed. */
-function keyOf(headers: Headers): string | undefined {
-  const key = headers["webhook-signature"] === undefined ? headers["idempotency-key"] : headers["webhook-id"];
-  return typeof key === "string" && /^[A-Za-z0-9_-]{1,100}$/.test(key) ? key : undefined;
 }
 
 function nameOf(event: ForgeEvent): string {

@@ -37,7 +37,7 @@ export type ForgeEvent =
   | { kind: "project-created" | "project-removed"; projectId: number; projectPath: string }
   | { kind: "project-moved"; projectId: number; projectPath: string; from: string | undefined }
   /** Somebody came to a project or group, left it, or has another role there. `of`: its path, as far as the host says. */
-  | { kind: "members-changed"; of: string }
+  | { kind: "members-changed"; of: string; projectId?: number }
   /** Somewhere on its way; where it is, the host says when it is asked, since events may come late or out of order. */
   | { kind: "pipeline-changed"; projectId: number; projectPath: string; pipelineId: number }
   | { kind: "job-changed"; projectId: number; projectPath: string; pipelineId: number; jobId: number }

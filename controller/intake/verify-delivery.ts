@@ -57,13 +57,13 @@ function one(headers: Headers, name: string): string | undefined {
   return typeof value === "string" ? value : undefined;
 }
 
-function refused(why: string): ActionNeededError {
+export function refused(why: string): ActionNeededError {
   return new ActionNeededError("DELIVERY_REFUSED", `The delivery is refused: ${why}`, {
     hint: "The platform writes its webhooks itself; remove the one that sent this and restart the platform.",
   });
 }
 
-function notConfigured(): ActionNeededError {
+export function notConfigured(): ActionNeededError {
   return new ActionNeededError(
     "WEBHOOKS_NOT_CONFIGURED",
     "No webhook secret is configured, so none is accepted",

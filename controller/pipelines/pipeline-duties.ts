@@ -69,6 +69,7 @@ export class PipelineDuties {
   async propose(user: string): Promise<void> {
     const { data, forge, forgeToken, group, mirrors, onSetAside, logger } = this.#deps;
     await this.#quietly(user, async (project, desired) => {
+      if (forge.hostOf(project.id).kind !== "gitlab") return; // what is proposed is a file of GitLab's
       const deps = { folder: data.proposed, forge, mirrors, token: forgeToken, onSetAside };
       const made = await proposePipeline({ ...deps, library: `${group}/common` }, project, desired);
       if (made !== undefined)

@@ -3,6 +3,11 @@ import { compileSchema } from "../compile-schema.ts";
 import type { DesiredState, PlatformSettings, RunRequest } from "../desired-state.ts";
 import type { CiJobDocument } from "../generated/ci-job.ts";
 import type { CiJobOutcomeDocument } from "../generated/ci-job-outcome.ts";
+import type { GithubMemberEvent } from "../generated/github-member-event.ts";
+import type { GithubPullEvent } from "../generated/github-pull-event.ts";
+import type { GithubPushEvent } from "../generated/github-push-event.ts";
+import type { GithubRepositoryEvent } from "../generated/github-repository-event.ts";
+import type { GithubRunEvent } from "../generated/github-run-event.ts";
 import type { GitlabJobEvent } from "../generated/gitlab-job-event.ts";
 import type { GitlabMemberEvent } from "../generated/gitlab-member-event.ts";
 import type { GitlabMergeRequestEvent } from "../generated/gitlab-merge-request-event.ts";
@@ -126,6 +131,31 @@ export function checkProjectEvent(value: unknown): GitlabProjectEvent {
 /** A GitLab system hook about a member of a project or group (added, changed, removed). */
 export function checkMemberEvent(value: unknown): GitlabMemberEvent {
   return check<GitlabMemberEvent>("gitlab-member-event", value);
+}
+
+/** A GitHub push event. */
+export function checkGitHubPushEvent(value: unknown): GithubPushEvent {
+  return check<GithubPushEvent>("github-push-event", value);
+}
+
+/** A GitHub event about a pull request, or about something that was said. */
+export function checkGitHubPullEvent(value: unknown): GithubPullEvent {
+  return check<GithubPullEvent>("github-pull-event", value);
+}
+
+/** A GitHub event about a repository. */
+export function checkGitHubRepositoryEvent(value: unknown): GithubRepositoryEvent {
+  return check<GithubRepositoryEvent>("github-repository-event", value);
+}
+
+/** A GitHub event about a run of a workflow, or one of its jobs. */
+export function checkGitHubRunEvent(value: unknown): GithubRunEvent {
+  return check<GithubRunEvent>("github-run-event", value);
+}
+
+/** A GitHub event about members of a repository, a team or an organisation. */
+export function checkGitHubMemberEvent(value: unknown): GithubMemberEvent {
+  return check<GithubMemberEvent>("github-member-event", value);
 }
 
 /** A GitLab event about a pipeline whose state has changed. */

@@ -27,6 +27,7 @@ afterAll(async () => {
 /** The answer's status, or the error's name; anything but our two kinds of error is thrown on. */
 async function receive(headers: Record<string, string | string[] | undefined>, rawBody: Buffer) {
   const deps = {
+    hostOf: () => ({ kind: "gitlab", name: undefined }) as const,
     secretOf: (id: number) => projectSecret(master, id),
     deliveries,
     nudgeProject: (path: string) => void nudged.push(path),
@@ -35,7 +36,7 @@ async function receive(headers: Record<string, string | string[] | undefined>, r
     lookAtPipeline: () => {},
   };
   try {
-    return (await receiveDelivery({ headers, rawBody, projectId: 7 }, deps)).status;
+    return (await receiveDelivery({ kind: "gitlab", headers, rawBody, projectId: 7 }, deps)).status;
   } catch (error) {
     if (error instanceof ActionNeededError || error instanceof TryLaterError) return error.name;
     throw error;

@@ -3,6 +3,7 @@ import type {
   FileChange,
   FilesChange,
   Forge,
+  ForgeHost,
   ForgeMember,
   ForgeProject,
   ForgeUser,
@@ -47,7 +48,6 @@ export interface GitLabForgeOptions {
 
 /** GitLab as our Git host, through `@gitbeaker/rest`. */
 export class GitLabForge implements Forge {
-  readonly kind = "gitlab";
   readonly variables: ForgeVariables = {
     list: (project) => listVariables(this.#own, project),
     set: (project, { token, ...change }) => setVariable(this.#clientOf(token), project, change),
@@ -84,6 +84,10 @@ export class GitLabForge implements Forge {
     this.#own = gitLabClient(this.#url, this.#token, this.#connection);
     this.#heads = new Heads(this.#own);
     this.mergeRequests = gitLabMergeRequests(this.#own, (token) => this.#clientOf(token));
+  }
+
+  hostOf(): ForgeHost {
+    return { kind: "gitlab", name: undefined };
   }
 
   listProjects(group: string): Promise<ForgeProject[]> {

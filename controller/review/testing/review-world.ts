@@ -9,8 +9,8 @@ import { commitFiles, type FileInTree, GitHttpServer, runGitIn } from "#test/fix
 import { Mirrors } from "../../assets/mirrors.ts";
 import { Rights } from "../../auth/rights.ts";
 import type { CommitStatus, Forge, ForgeMember, ForgeProject } from "../../forge/forge.ts";
-import { diffLines } from "../../forge/gitlab/diff-lines.ts";
 import { FakeMergeRequests } from "../../forge/testing/fake-merge-requests.ts";
+import { diffLines } from "../../forge/unified-diff.ts";
 import type { MergeRequestRef, PreviewState, Previews, PreviewsWanted } from "../../previews/previews.ts";
 import { runArchive } from "../../reading/run-archive.ts";
 import { DesiredDocuments } from "../../reconcile/desired-documents.ts";
