@@ -152,6 +152,8 @@ may do is your role in a project there, inherited roles included.
 - A *shared-asset repository* is seen by the twins of those who may: members of its project with the role Reporter or more, and
   members of the groups that platform.yaml names with it, guests too. Taken away, it is out of reach of running twins within 60
   seconds; granted, it is seen from their next start on. Whoever may push to \`<group>/<user>\` runs code that reads what \`<user>\` may read.
+- People of a [further Git host](github.md#shared-assets-on-a-further-host) are nobody here, whatever their names are; who reads a shared repository there is
+  said by \`groups\`. On GitHub roles count as levels as [its page](github.md#what-is-what) says.
 - A workspace is its user's own: *Developer* and *Maintainer* below are other people. The user needs the role of a developer
   in the project; to push from inside, that of a maintainer.
 - A *job of a pipeline* asks with its ID token, in the name of its user, and only in the project it runs in. It sees and runs operations as

@@ -23,8 +23,7 @@ export type JobImage =
 export function jobImage(image: string | undefined, allowed: readonly string[]): JobImage {
   if (image === undefined || image === "") return template("python");
   if (isImageAllowed(image, allowed)) return { kind: "ready", name: image };
-  const [, name = ""] =
-    /^(?:library\/)?([a-z]+)(?::[\w.-]+)?(?:@sha256:[0-9a-f]{64})?$/.exec(image) ?? [];
+  const [, name = ""] = /^(?:library\/)?([a-z]+)(?::[\w.-]+)?(?:@sha256:[0-9a-f]{64})?$/.exec(image) ?? [];
   const known = Object.hasOwn(templates, name) ? templates[name] : undefined;
   if (known !== undefined) return template(known);
   const names = Object.keys(templates).join(", ");
