@@ -44,7 +44,10 @@ export const walls = (onMachine: string): Restriction[] => [
   },
   {
     about: "the machine's files through its processes",
-    ask: reads(`/proc/[0-9]*/root${onMachine}`),
+    // Some of the processes have ended before they are read: one that shows the file is enough.
+    ask: heldUnless(
+      `sh -c 'for f in /proc/[0-9]*/root${onMachine}; do cat "$f" >/dev/null && exit 0; done; exit 1'`,
+    ),
     without: {
       host: {
         ...{ CapDrop: [], CapAdd: ["SYS_PTRACE", "DAC_OVERRIDE"], SecurityOpt: ["seccomp=unconfined"] },
