@@ -6,6 +6,8 @@ import { layerId } from "./names.ts";
 export class DiskUsage {
   readonly #layers: Pick<Layers, "usage">;
   readonly #known = new Map<string, number>();
+  /** Measurements under way. One that began before its layer was forgotten may have seen what is no longer there. */
+  readonly #underway = new Set<{ layer: string; isStale: boolean }>();
 
   constructor(layers: Pick<Layers, "usage">) {
     this.#layers = layers;
@@ -23,6 +25,7 @@ export class DiskUsage {
 
   forget(layer: string): void {
     this.#known.delete(layer);
+    for (const one of this.#underway) if (one.layer === layer) one.isStale = true;
   }
 
   /** Measures every limited layer of a user. True when one has passed its limit, or has room again. */
@@ -40,8 +43,15 @@ export class DiskUsage {
   }
 
   async #measure(layer: string): Promise<number> {
-    const bytes = await this.#layers.usage(layer);
-    this.#known.set(layer, bytes);
-    return bytes;
+    const mine = { layer, isStale: false };
+    this.#underway.add(mine);
+    try {
+      const bytes = await this.#layers.usage(layer);
+      if (mine.isStale) return await this.#measure(layer);
+      this.#known.set(layer, bytes);
+      return bytes;
+    } finally {
+      this.#underway.delete(mine);
+    }
   }
 }
