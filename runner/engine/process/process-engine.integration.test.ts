@@ -63,6 +63,7 @@ for (const isolation of kinds) {
         images: "twins are processes of the machine: there is nothing to build",
         changes: "the limits of a process are its own: nobody changes them from outside",
         ports: "all share the ports of the machine: each run gets one of its own in PORT",
+        previews: "processes share the network of the machine: nothing keeps a preview from the live twin",
       },
       commands: {
         forever: ["sleep", "infinity"],
