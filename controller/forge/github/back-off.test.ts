@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { askedPauseMs, delayBeforeNextMs, limitPauseMs } from "./back-off.ts";
+import { delayBeforeNextMs } from "../back-off.ts";
+import { askedPauseMs, limitPauseMs } from "./back-off.ts";
 
 const now = Date.parse("2026-01-01T00:00:00Z");
 const documentationUrl = "";

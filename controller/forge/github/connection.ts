@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { LRUCache } from "lru-cache";
 import { ActionNeededError, TryLaterError } from "#core/errors";
-import { askedPauseMs, delayBeforeNextMs, limitPauseMs } from "./back-off.ts";
+import { delayBeforeNextMs } from "../back-off.ts";
+import { askedPauseMs, limitPauseMs } from "./back-off.ts";
 import { GitHubAnswer, refusal } from "./errors.ts";
 
 const attemptTimeoutMs = 15_000;

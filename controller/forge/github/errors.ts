@@ -1,24 +1,14 @@
 import { ActionNeededError } from "#core/errors";
+import { HostAnswer, undefinedWhen } from "../host-answer.ts";
 
 /** GitHub answered, and the answer means something to the caller: 400, 404, 405, 409, 410 or 422. */
-export class GitHubAnswer extends Error {
+export class GitHubAnswer extends HostAnswer {
   override readonly name = "GitHubAnswer";
-  readonly status: number;
-
-  constructor(status: number, message: string) {
-    super(message);
-    this.status = status;
-  }
 }
 
 /** The result, or `undefined` where GitHub has no such thing, or does not let the account see it: it answers 404 to both. */
 export async function undefinedWhenMissing<T>(asked: Promise<T>): Promise<T | undefined> {
-  try {
-    return await asked;
-  } catch (error) {
-    if (isMissing(error)) return undefined;
-    throw error;
-  }
+  return await undefinedWhen(isMissing, asked);
 }
 
 export function isMissing(error: unknown): boolean {

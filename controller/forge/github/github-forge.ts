@@ -1,3 +1,4 @@
+import { clientsByToken } from "../clients-by-token.ts";
 import type {
   CommitStatus,
   FileChange,
@@ -13,13 +14,14 @@ import type {
 } from "../forge.ts";
 import type { ForgeMergeRequests } from "../forge-merge-requests.ts";
 import type { ForgeEnvironments, ForgePipelines } from "../forge-pipelines.ts";
+import type { HeadQuestions } from "../head-questions.ts";
 import { apiUrlOf, type GitHubClient, gitHubClient } from "./client.ts";
 import { commit } from "./commit.ts";
 import { commitFiles } from "./commit-files.ts";
 import type { ConnectionOptions } from "./connection.ts";
 import { gitHubEnvironments } from "./environments.ts";
 import { commitFile } from "./files.ts";
-import { Heads } from "./heads.ts";
+import { gitHubHeads } from "./heads.ts";
 import { ensureHook } from "./hooks.ts";
 import { gitHubMergeRequests } from "./merge-requests.ts";
 import { gitHubPipelines } from "./pipelines.ts";
@@ -27,8 +29,6 @@ import { findHead, findProject, isPrivate, listProjects } from "./projects.ts";
 import { listStatuses, setStatus } from "./statuses.ts";
 import { currentUser, findAccessLevel, findUser, listMembers, looksLikeToken } from "./users.ts";
 import { listVariables, removeVariable, setVariable } from "./variables.ts";
-
-const maxClients = 200; // callers whose clients are kept; the one not used longest goes first
 
 export interface GitHubForgeOptions {
   /** Where people look: `https://github.com`, or that of a GitHub Enterprise Server. */
@@ -50,17 +50,17 @@ export class GitHubForge implements Forge {
   readonly environments: ForgeEnvironments;
   readonly #url: string;
   readonly #token: string;
-  readonly #connection: ConnectionOptions;
   readonly #own: GitHubClient;
-  readonly #heads: Heads;
-  readonly #clients = new Map<string, GitHubClient>();
+  readonly #heads: HeadQuestions;
+  readonly #clientOf: (token: string) => GitHubClient;
 
   constructor(options: GitHubForgeOptions) {
     this.#url = options.url.replace(/\/+$/, "");
     this.#token = options.token;
-    this.#connection = options.connection ?? {};
-    this.#own = gitHubClient(apiUrlOf(this.#url), this.#token, this.#connection);
-    this.#heads = new Heads(this.#own);
+    const { connection = {} } = options;
+    this.#own = gitHubClient(apiUrlOf(this.#url), this.#token, connection);
+    this.#clientOf = clientsByToken((token) => gitHubClient(apiUrlOf(this.#url), token, connection));
+    this.#heads = gitHubHeads(this.#own);
     this.pipelines = gitHubPipelines(this.#own, (token) => this.#clientOf(token));
     this.environments = gitHubEnvironments(this.#own);
     this.mergeRequests = gitHubMergeRequests(this.#own, (token) => this.#clientOf(token));
@@ -140,14 +140,5 @@ export class GitHubForge implements Forge {
       password: this.#token,
       mergeRequestRefs: "refs/pull",
     };
-  }
-
-  #clientOf(token: string): GitHubClient {
-    const client = this.#clients.get(token) ?? gitHubClient(apiUrlOf(this.#url), token, this.#connection);
-    this.#clients.delete(token);
-    this.#clients.set(token, client);
-    const [oldest] = this.#clients.keys();
-    if (this.#clients.size > maxClients && oldest !== undefined) this.#clients.delete(oldest);
-    return client;
   }
 }

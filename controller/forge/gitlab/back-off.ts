@@ -1,35 +1,11 @@
-const firstDelayMs = 250;
-const maxDelayMs = 8_000;
+import { type Attempt, delayBeforeNextMs as delay, askedPauseMs as pause } from "../back-off.ts";
 
-export interface Attempt {
-  /** 0 for the first one. */
-  number: number;
-  /** Milliseconds since 1970. */
-  now: number;
-  /** In [0, 1): spreads callers that failed together. */
-  random: number;
-}
-
-/**
- * How long to wait before the next attempt. What the host says counts (`Retry-After` in seconds or as a date, else
- * `RateLimit-Reset`, when nothing is left); otherwise the delay doubles each time, up to eight seconds, with jitter.
- */
+/** How long to wait before the next attempt: what GitLab's answer asks for counts, if there was one. */
 export function delayBeforeNextMs(headers: Headers | undefined, attempt: Attempt): number {
-  const asked = headers && askedPauseMs(headers, attempt.now);
-  if (asked !== undefined) return asked + attempt.random * firstDelayMs;
-  const delay = Math.min(firstDelayMs * 2 ** attempt.number, maxDelayMs);
-  return delay / 2 + (attempt.random * delay) / 2;
+  return delay(headers && askedPauseMs(headers, attempt.now), attempt);
 }
 
-/** The pause that the host asks for in an answer of any status; `undefined` when it asks for none. */
+/** The pause that GitLab asks for in an answer of any status; `undefined` when it asks for none. */
 export function askedPauseMs(headers: Headers, now: number): number | undefined {
-  const retryAfter = headers.get("retry-after");
-  if (retryAfter !== null) {
-    const seconds = Number(retryAfter);
-    const until = Number.isNaN(seconds) ? Date.parse(retryAfter) : now + seconds * 1_000;
-    if (!Number.isNaN(until)) return Math.max(until - now, 0);
-  }
-  const reset = Number(headers.get("ratelimit-reset"));
-  if (headers.get("ratelimit-remaining") === "0" && reset > 0) return Math.max(reset * 1_000 - now, 0);
-  return undefined;
+  return pause(headers, now, "ratelimit");
 }

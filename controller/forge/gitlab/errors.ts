@@ -1,24 +1,14 @@
 import { ActionNeededError } from "#core/errors";
+import { HostAnswer, undefinedWhen } from "../host-answer.ts";
 
 /** GitLab answered, and the answer means something to the caller: 400, 404, 409 or 422. */
-export class GitLabAnswer extends Error {
+export class GitLabAnswer extends HostAnswer {
   override readonly name = "GitLabAnswer";
-  readonly status: number;
-
-  constructor(status: number, message: string) {
-    super(message);
-    this.status = status;
-  }
 }
 
 /** The result, or `undefined` where GitLab has no such thing. */
 export async function undefinedWhenMissing<T>(asked: Promise<T>): Promise<T | undefined> {
-  try {
-    return await asked;
-  } catch (error) {
-    if (error instanceof GitLabAnswer && error.status === 404) return undefined;
-    throw error;
-  }
+  return await undefinedWhen((error) => error instanceof GitLabAnswer && error.status === 404, asked);
 }
 
 /** What an answer that is neither success nor worth another attempt means. */

@@ -1,3 +1,4 @@
+import { clientsByToken } from "../clients-by-token.ts";
 import type {
   CommitStatus,
   FileChange,
@@ -13,13 +14,14 @@ import type {
 } from "../forge.ts";
 import type { ForgeMergeRequests } from "../forge-merge-requests.ts";
 import type { ForgeEnvironments, ForgePipelines } from "../forge-pipelines.ts";
+import type { HeadQuestions } from "../head-questions.ts";
 import { type GitLabClient, gitLabClient } from "./client.ts";
 import { commit } from "./commit.ts";
 import { commitFiles } from "./commit-files.ts";
 import type { ConnectionOptions } from "./connection.ts";
 import { deploy, ensureEnvironment, setDeployment, stopEnvironment } from "./environments.ts";
 import { commitFile } from "./files.ts";
-import { Heads } from "./heads.ts";
+import { gitLabHeads } from "./heads.ts";
 import { ensureHook } from "./hooks.ts";
 import { gitLabMergeRequests } from "./merge-requests.ts";
 import {
@@ -35,8 +37,6 @@ import { findHead, findProject, isPrivate, listProjects } from "./projects.ts";
 import { listStatuses, setStatus } from "./statuses.ts";
 import { currentUser, findAccessLevel, findUser, listMembers, looksLikeToken } from "./users.ts";
 import { listVariables, removeVariable, setVariable } from "./variables.ts";
-
-const maxClients = 200; // callers whose clients are kept; the one not used longest goes first
 
 export interface GitLabForgeOptions {
   /** Base URL such as `https://gitlab.example.org`, with a sub-path where GitLab has one. */
@@ -70,19 +70,19 @@ export class GitLabForge implements Forge {
   };
   readonly #url: string;
   readonly #token: string;
-  readonly #connection: ConnectionOptions;
   readonly #own: GitLabClient;
-  readonly #heads: Heads;
-  readonly #clients = new Map<string, GitLabClient>();
+  readonly #heads: HeadQuestions;
+  readonly #clients: (token: string) => GitLabClient;
   readonly #writtenHooks = new Set<string>();
   readonly mergeRequests: ForgeMergeRequests;
 
   constructor(options: GitLabForgeOptions) {
     this.#url = options.url.replace(/\/+$/, "");
     this.#token = options.token;
-    this.#connection = options.connection ?? {};
-    this.#own = gitLabClient(this.#url, this.#token, this.#connection);
-    this.#heads = new Heads(this.#own);
+    const { connection = {} } = options;
+    this.#own = gitLabClient(this.#url, this.#token, connection);
+    this.#clients = clientsByToken((token) => gitLabClient(this.#url, token, connection));
+    this.#heads = gitLabHeads(this.#own);
     this.mergeRequests = gitLabMergeRequests(this.#own, (token) => this.#clientOf(token));
   }
 
@@ -160,11 +160,6 @@ export class GitLabForge implements Forge {
   /** Without a token the platform's own. */
   #clientOf(token: string | undefined): GitLabClient {
     if (token === undefined) return this.#own;
-    const client = this.#clients.get(token) ?? gitLabClient(this.#url, token, this.#connection);
-    this.#clients.delete(token);
-    this.#clients.set(token, client);
-    const [oldest] = this.#clients.keys();
-    if (this.#clients.size > maxClients && oldest !== undefined) this.#clients.delete(oldest);
-    return client;
+    return this.#clients(token);
   }
 }
