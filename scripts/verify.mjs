@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// npm run verify: all that needs no daemon, in under a minute.
+// npm run verify: all that needs no daemon.
 import { runChecks } from "./checks.mjs";
 import { runTests, sayResult } from "./run-tests.mjs";
 
